@@ -1,0 +1,55 @@
+# Libraries that eddy stands on. All come from the distribution (scripts/deps); what is found, and
+# what was left out for want of it, is said here and nowhere else.
+
+find_package(PkgConfig)
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+
+if(NOT PkgConfig_FOUND)
+  message(FATAL_ERROR "pkg-config is missing: run scripts/deps")
+endif()
+
+pkg_check_modules(URING QUIET IMPORTED_TARGET liburing>=2.3)
+pkg_check_modules(CARES QUIET IMPORTED_TARGET libcares)
+pkg_check_modules(OPENSSL QUIET IMPORTED_TARGET openssl>=3.0)
+pkg_check_modules(CMOCKA QUIET IMPORTED_TARGET cmocka)
+
+if(URING_FOUND)
+  message(STATUS "uring: liburing ${URING_VERSION}")
+else()
+  message(STATUS "uring: left out, liburing >= 2.3 was not found")
+endif()
+
+include(CheckIncludeFile)
+check_include_file(valgrind/valgrind.h EDDY_HAVE_VALGRIND)
+
+# llhttp: the system's library where it is new enough, else the C source that Debian ships with
+# node-llhttp, compiled into our own library. Either is only the tokenizer: codec/http1_rules.c judges.
+pkg_check_modules(LLHTTP QUIET IMPORTED_TARGET libllhttp>=9.2)
+find_path(LLHTTP_SOURCE_DIR llhttp.c PATHS /usr/share/llhttp /usr/share/nodejs/llhttp/src NO_DEFAULT_PATH)
+find_path(LLHTTP_INCLUDE_DIR llhttp.h PATHS /usr/share/include/llhttp /usr/share/llhttp NO_DEFAULT_PATH)
+
+add_library(eddy_llhttp INTERFACE)
+if(LLHTTP_FOUND)
+  message(STATUS "llhttp: the system's library, ${LLHTTP_VERSION}")
+  target_link_libraries(eddy_llhttp INTERFACE PkgConfig::LLHTTP)
+  set(EDDY_HAVE_LLHTTP ON)
+elseif(LLHTTP_SOURCE_DIR AND LLHTTP_INCLUDE_DIR)
+  file(STRINGS ${LLHTTP_INCLUDE_DIR}/llhttp.h version REGEX "^#define LLHTTP_VERSION_(MAJOR|MINOR|PATCH) ")
+  list(TRANSFORM version REPLACE ".* ([0-9]+)$" "\\1")
+  list(JOIN version . version)
+  message(STATUS "llhttp: source of ${version} in ${LLHTTP_SOURCE_DIR}, strict, compiled in")
+  add_library(llhttp OBJECT
+              ${LLHTTP_SOURCE_DIR}/llhttp.c ${LLHTTP_SOURCE_DIR}/api.c ${LLHTTP_SOURCE_DIR}/http.c)
+  target_compile_definitions(llhttp PUBLIC LLHTTP_STRICT_MODE=1)
+  target_include_directories(llhttp SYSTEM PUBLIC ${LLHTTP_INCLUDE_DIR})
+  # Generated code, not ours to tidy; its state machine gains from -O3.
+  target_compile_options(llhttp PRIVATE -w -O3)
+  set_target_properties(llhttp PROPERTIES EXPORT_COMPILE_COMMANDS OFF)
+  target_compile_definitions(eddy_llhttp INTERFACE LLHTTP_STRICT_MODE=1)
+  target_include_directories(eddy_llhttp SYSTEM INTERFACE ${LLHTTP_INCLUDE_DIR})
+  set(EDDY_HAVE_LLHTTP ON)
+else()
+  message(STATUS "llhttp: not found; codec/http and http cannot be built (run scripts/deps)")
+  set(EDDY_HAVE_LLHTTP OFF)
+endif()

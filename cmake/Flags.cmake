@@ -1,0 +1,75 @@
+# Flags that every room, program and test is compiled with, and why.
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Release or Debug" FORCE)
+endif()
+
+set(CMAKE_C_STANDARD 17)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_C_VISIBILITY_PRESET hidden)
+
+# No NDEBUG: assertions are on in every build, the measured one too.
+set(CMAKE_C_FLAGS_RELEASE "-O2 -g")
+set(CMAKE_C_FLAGS_DEBUG "-O1 -g3 -fno-omit-frame-pointer")
+
+# The build tree is laid out as an installed one is, so `eddy run` finds headers and libraries at the
+# same place relative to itself in both.
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/${CMAKE_INSTALL_BINDIR})
+set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/${CMAKE_INSTALL_LIBDIR})
+set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/${CMAKE_INSTALL_LIBDIR})
+file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR})
+file(CREATE_LINK ${PROJECT_SOURCE_DIR}/include ${PROJECT_BINARY_DIR}/include SYMBOLIC)
+
+file(RELATIVE_PATH EDDY_LIB_FROM_BIN
+     ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})
+file(RELATIVE_PATH EDDY_INCLUDE_FROM_BIN
+     ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_INCLUDEDIR})
+set(CMAKE_BUILD_RPATH_USE_ORIGIN ON)
+set(CMAKE_INSTALL_RPATH "$ORIGIN/${EDDY_LIB_FROM_BIN}")
+
+add_compile_definitions(_GNU_SOURCE)
+
+add_compile_options(
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla -Wundef -Wformat=2 -Wpointer-arith
+  $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes> $<$<COMPILE_LANGUAGE:C>:-Wmissing-prototypes>
+  $<$<COMPILE_LANGUAGE:C>:-Wold-style-definition>)
+if(EDDY_WERROR)
+  add_compile_options(-Werror)
+endif()
+
+# A task's stack ends in guard pages; probing each page of a large frame keeps any function from
+# stepping over them. Everything is built so, or the guard protects nothing.
+add_compile_options(-fstack-clash-protection)
+
+# Calls within a library go straight to their target, and those between libraries through the table
+# that relro makes read-only at start.
+add_compile_options(-fno-semantic-interposition -fno-plt)
+
+# We switch stacks by hand. Marked for shadow stacks (SHSTK), a program is killed at the first switch
+# on a kernel and libc that honour the mark; so no object may claim it. Branch tracking alone is not
+# enforced for user space on Linux, so nothing is lost by claiming neither.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|i.86)$")
+  add_compile_options(-fcf-protection=none)
+endif()
+
+if(NOT APPLE)
+  add_link_options(-Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,--as-needed)
+endif()
+
+if(EDDY_SANITIZE STREQUAL "address")
+  set(sanitize -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+elseif(EDDY_SANITIZE STREQUAL "thread")
+  set(sanitize -fsanitize=thread -fno-omit-frame-pointer)
+elseif(EDDY_SANITIZE)
+  message(FATAL_ERROR "EDDY_SANITIZE is address or thread, not '${EDDY_SANITIZE}'")
+elseif(NOT APPLE)
+  # Sanitized libraries leave the runtime's symbols to the program, so only plain ones can promise this.
+  add_link_options($<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,SHARED_LIBRARY>:-Wl,-z,defs>)
+endif()
+if(EDDY_SANITIZE)
+  add_compile_options(${sanitize})
+  add_link_options(${sanitize})
+endif()

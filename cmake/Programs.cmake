@@ -1,0 +1,64 @@
+# Programs: the eddy command, the examples, the benchmarks. All link the shared libraries, as a
+# user's program does; a benchmark that measures an inner part says `link: static` in its source.
+
+add_custom_target(programs)
+if(EDDY_ROOMS OR NOT EDDY_LIBRARIES)
+  return()
+endif()
+
+add_dependencies(programs ${EDDY_LIBRARIES})
+
+# eddy_program(<target> <output name> <folder under bin/, or .> <sources>...)
+function(eddy_program target output folder)
+  add_executable(${target} ${ARGN})
+  set_target_properties(${target} PROPERTIES
+    OUTPUT_NAME ${output}
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/${folder})
+  target_link_libraries(${target} PRIVATE Threads::Threads)
+  add_dependencies(programs ${target})
+endfunction()
+
+file(GLOB cli CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/cli/*.c)
+if(cli)
+  eddy_program(eddy-cli eddy . ${cli})
+  target_include_directories(eddy-cli PRIVATE ${PROJECT_SOURCE_DIR}/src)
+  target_link_libraries(eddy-cli PRIVATE ${EDDY_LIBRARIES} ${CMAKE_DL_LIBS})
+  # Where `eddy run` finds headers and libraries, relative to its own binary; and which compiler
+  # built us, the default for what it compiles.
+  target_compile_definitions(eddy-cli PRIVATE
+    EDDY_LIB_FROM_BIN="${EDDY_LIB_FROM_BIN}" EDDY_INCLUDE_FROM_BIN="${EDDY_INCLUDE_FROM_BIN}")
+endif()
+
+file(GLOB examples CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/*.c)
+foreach(source IN LISTS examples)
+  get_filename_component(name ${source} NAME_WE)
+  eddy_program(example-${name} ${name} examples ${source})
+  target_link_libraries(example-${name} PRIVATE ${EDDY_LIBRARIES})
+  # Examples are written as a user would, who has our macros and no extra standard.
+  target_include_directories(example-${name} PRIVATE ${PROJECT_SOURCE_DIR}/include)
+endforeach()
+
+# bench/http.c -> bench-http; bench/floor/epoll.c -> floor-epoll; a name that says so already is kept.
+function(eddy_bench prefix source)
+  get_filename_component(name ${source} NAME_WE)
+  if(NOT name MATCHES "^${prefix}")
+    set(name ${prefix}-${name})
+  endif()
+  eddy_program(program-${name} ${name} . ${source})
+  target_include_directories(program-${name} PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
+  file(STRINGS ${source} static REGEX "link: static")
+  if(static)
+    target_link_libraries(program-${name} PRIVATE eddy_all_static)
+  elseif(NOT prefix STREQUAL "floor")
+    target_link_libraries(program-${name} PRIVATE ${EDDY_LIBRARIES})
+  endif()
+endfunction()
+
+file(GLOB benches CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/*.c)
+foreach(source IN LISTS benches)
+  eddy_bench(bench ${source})
+endforeach()
+file(GLOB floors CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/floor/*.c)
+foreach(source IN LISTS floors)
+  eddy_bench(floor ${source})
+endforeach()
