@@ -66,8 +66,8 @@ bool eddy_check_true(bool held, const char *text, const char *file, int line)
     return held || eddy_check_fail(file, line, "does not hold: %s", text);
 }
 
-bool eddy_check_eq(intmax_t a, intmax_t b, const char *a_text, const char *b_text,
-                   const char *file, int line)
+bool eddy_check_eq(intmax_t a, intmax_t b, const char *a_text, const char *b_text, const char *file,
+                   int line)
 {
     if (a == b)
         return true;
@@ -114,7 +114,8 @@ bool eddy_check_mem(const void *a, size_t a_len, const void *b, size_t b_len, co
 
     show_bytes(x_shown, sizeof x_shown, x, a_len, at);
     show_bytes(y_shown, sizeof y_shown, y, b_len, at);
-    return eddy_check_fail(file, line, "%s (%zu bytes) and %s (%zu bytes) differ at %zu: \"%s\", \"%s\"",
+    return eddy_check_fail(file, line,
+                           "%s (%zu bytes) and %s (%zu bytes) differ at %zu: \"%s\", \"%s\"",
                            a_text, a_len, b_text, b_len, at, x_shown, y_shown);
 }
 
@@ -265,9 +266,8 @@ int main(int argc, char **argv)
             (void)fprintf(stderr, "more than %d tests in one file\n", TESTS_MAX);
             return 1;
         }
-        tests[count++] = (struct CMUnitTest){
-            .name = test->name, .test_func = run_one, .initial_state = test
-        };
+        tests[count++] =
+            (struct CMUnitTest){ .name = test->name, .test_func = run_one, .initial_state = test };
     }
     if (count == 0) {
         (void)fprintf(stderr, "no test is named like '%s'\n", filter);

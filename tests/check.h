@@ -38,8 +38,7 @@
 #define EDDY_CHECK(cond) eddy_check_true((cond) ? true : false, #cond, __FILE__, __LINE__)
 
 /* Two integers (or characters, or pointers) are equal; both are printed when they are not. */
-#define EDDY_CHECK_EQ(a, b)                                                                        \
-    eddy_check_eq((intmax_t)(a), (intmax_t)(b), #a, #b, __FILE__, __LINE__)
+#define EDDY_CHECK_EQ(a, b) eddy_check_eq((intmax_t)(a), (intmax_t)(b), #a, #b, __FILE__, __LINE__)
 
 /* Two strings are equal; NULL equals only NULL. */
 #define EDDY_CHECK_STR(a, b) eddy_check_str((a), (b), #a, #b, __FILE__, __LINE__)
@@ -76,8 +75,8 @@ struct eddy_check_test {
 };
 void eddy_check_register(struct eddy_check_test *test);
 bool eddy_check_true(bool held, const char *text, const char *file, int line);
-bool eddy_check_eq(intmax_t a, intmax_t b, const char *a_text, const char *b_text,
-                   const char *file, int line);
+bool eddy_check_eq(intmax_t a, intmax_t b, const char *a_text, const char *b_text, const char *file,
+                   int line);
 bool eddy_check_str(const char *a, const char *b, const char *a_text, const char *b_text,
                     const char *file, int line);
 bool eddy_check_mem(const void *a, size_t a_len, const void *b, size_t b_len, const char *a_text,
