@@ -2,9 +2,10 @@
 #
 #   make            install what is missing, configure, build everything into build/bin
 #   make run        serve the example on http://127.0.0.1:8000   (PORT= BACKEND= UPSTREAM=)
-#   make test       build, run every test, say how many passed
+#   make test       build, run every test, say how many passed   (TESTS=regex for some of them)
 #   make check      what must hold before a change lands: format, layers, both compilers, tidy,
 #                   sanitizers, faults, seeds   (STEPS="format tidy" for some of them)
+#   make format     lay every file out as .clang-format says
 #   make soak       the long run: every fault, thousands of seeds   (MINUTES=)
 #   make bench      the figures of bench/README.md
 #   make install    PREFIX=/usr/local DESTDIR=
@@ -15,12 +16,13 @@ BACKEND ?=
 UPSTREAM ?=
 MINUTES ?= 30
 STEPS ?=
+TESTS ?=
 PREFIX ?= /usr/local
 DESTDIR ?=
 WERROR ?=
 
 .SILENT:
-.PHONY: all deps configure build run test check soak bench install clean
+.PHONY: all deps configure build run test check format soak bench install clean
 
 all: build
 	echo "eddy: built into build/bin"
@@ -45,11 +47,15 @@ test:
 	tools/configure release build $(if $(WERROR),-DEDDY_WERROR=$(WERROR))
 	tools/build build all
 	echo "eddy: running the tests"
-	tools/test-run build
+	tools/test-run build $(if $(TESTS),-R '$(TESTS)')
 
 check:
 	scripts/deps --check
 	tools/check $(STEPS)
+
+format:
+	scripts/deps --check
+	clang-format -i $$(find src include tests bench examples tour -name '*.[ch]' 2>/dev/null)
 
 soak:
 	scripts/deps --check

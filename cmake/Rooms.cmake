@@ -129,6 +129,10 @@ function(eddy_library name)
     set_target_properties(${name} PROPERTIES LINK_DEPENDS ${EDDY_VERSION_SCRIPT})
     add_dependencies(${name} eddy_version_script)
   endif()
+  if(EDDY_ROOMS)
+    # Part of a library, for its unit tests; they link the archive.
+    set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL TRUE)
+  endif()
   set_property(GLOBAL APPEND PROPERTY EDDY_LIBRARIES ${name})
 endfunction()
 

@@ -69,7 +69,8 @@ if(CMOCKA_FOUND AND EDDY_LIBRARIES)
       endif()
     endforeach()
     target_link_libraries(${target} PRIVATE eddy_all_static PkgConfig::CMOCKA ${CMAKE_DL_LIBS})
-    if(room STREQUAL "cli" AND TARGET eddy-cli)
+    if(room MATCHES "^(cli|examples|conform)$" AND TARGET programs)
+      # These start what stands in build/bin.
       add_dependencies(${target} programs)
     endif()
 
@@ -125,7 +126,7 @@ eddy_script_test(layers ${PROJECT_SOURCE_DIR}/tools/layers ${PROJECT_SOURCE_DIR}
 file(GLOB tool_tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/tools/*.sh)
 foreach(test IN LISTS tool_tests)
   get_filename_component(name ${test} NAME_WE)
-  eddy_script_test(tools/${name} sh ${test} ${PROJECT_SOURCE_DIR})
+  eddy_script_test(tools/${name} sh ${test} ${PROJECT_SOURCE_DIR} ${CMAKE_C_COMPILER})
 endforeach()
 
 # Every public header stands alone, included twice, in C11 and in C++17.
