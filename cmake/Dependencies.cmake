@@ -39,7 +39,7 @@ elseif(LLHTTP_SOURCE_DIR AND LLHTTP_INCLUDE_DIR)
   list(TRANSFORM version REPLACE ".* ([0-9]+)$" "\\1")
   list(JOIN version . version)
   message(STATUS "llhttp: source of ${version} in ${LLHTTP_SOURCE_DIR}, strict, compiled in")
-  add_library(llhttp OBJECT
+  add_library(llhttp OBJECT EXCLUDE_FROM_ALL
               ${LLHTTP_SOURCE_DIR}/llhttp.c ${LLHTTP_SOURCE_DIR}/api.c ${LLHTTP_SOURCE_DIR}/http.c)
   target_compile_definitions(llhttp PUBLIC LLHTTP_STRICT_MODE=1)
   target_include_directories(llhttp SYSTEM PUBLIC ${LLHTTP_INCLUDE_DIR})

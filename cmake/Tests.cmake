@@ -121,6 +121,40 @@ if(EDDY_ROOMS)
   return()
 endif()
 
+# tests/fuzz/<name>_fuzz.c defines LLVMFuzzerTestOneInput(). Built with Clang's sanitizers it is a
+# fuzzer, which starts from what regress/<name>/ and seeds/<name>/ hold and runs a few seconds; in
+# every other build it replays those files, so each input that once broke something is tried always.
+set(EDDY_FUZZ_SECONDS 5 CACHE STRING "How long each fuzzer runs as a test")
+file(GLOB fuzzers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/fuzz/*_fuzz.c)
+if(EDDY_LIBRARIES)
+  foreach(source IN LISTS fuzzers)
+    get_filename_component(name ${source} NAME_WE)
+    string(REGEX REPLACE "_fuzz$" "" name ${name})
+    set(inputs "")
+    foreach(folder IN ITEMS regress seeds)
+      if(IS_DIRECTORY ${PROJECT_SOURCE_DIR}/tests/fuzz/${folder}/${name})
+        list(APPEND inputs ${PROJECT_SOURCE_DIR}/tests/fuzz/${folder}/${name})
+      endif()
+    endforeach()
+    add_executable(fuzz_${name} ${source})
+    set_target_properties(fuzz_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+    target_link_libraries(fuzz_${name} PRIVATE eddy_all_static)
+    if(EDDY_SANITIZE STREQUAL "address" AND CMAKE_C_COMPILER_ID MATCHES "Clang")
+      target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+      # The first folder takes what is found; it belongs to the build and may be thrown away.
+      file(MAKE_DIRECTORY ${scratch}/fuzz_${name}/corpus)
+      eddy_script_test(fuzz/${name} $<TARGET_FILE:fuzz_${name}> -max_total_time=${EDDY_FUZZ_SECONDS}
+                       -timeout=5 -max_len=8192 -print_final_stats=0 -verbosity=0 corpus ${inputs})
+      math(EXPR limit "${EDDY_FUZZ_SECONDS} + 60")
+      set_tests_properties(fuzz/${name} PROPERTIES TIMEOUT ${limit} LABELS fuzz)
+    else()
+      target_sources(fuzz_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/fuzz/replay.c)
+      eddy_script_test(fuzz/${name} $<TARGET_FILE:fuzz_${name}> ${inputs})
+      set_tests_properties(fuzz/${name} PROPERTIES LABELS fuzz)
+    endif()
+  endforeach()
+endif()
+
 # The house's own laws.
 eddy_script_test(layers ${PROJECT_SOURCE_DIR}/tools/layers ${PROJECT_SOURCE_DIR})
 file(GLOB tool_tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/tools/*.sh)
