@@ -24,6 +24,12 @@
 size_t eddy__memory_live(void) __attribute__((weak));
 const char *eddy_strerrorname(int code) __attribute__((weak));
 
+/* The loop that a test made by waiting in plain code is ended with the test, so that what it holds
+ * is counted. Weak: a test of base or codec links no loop. */
+struct eddy_loop;
+struct eddy_loop *eddy__loop(void) __attribute__((weak));
+void eddy_loop_free(struct eddy_loop *loop) __attribute__((weak));
+
 enum {
     TESTS_MAX = 1024,
     DESCRIPTORS_MAX = 65536,
@@ -228,6 +234,8 @@ static void run_one(void **state)
 
     if (eddy_check_teardown)
         eddy_check_teardown();
+    if (eddy__loop && eddy_loop_free && eddy__loop())
+        eddy_loop_free(eddy__loop());
     compare_descriptors(test->name);
     size_t live_after = eddy__memory_live ? eddy__memory_live() : 0;
     if (live_after != live_before)

@@ -16,7 +16,8 @@
  *
  * After each test the process must own what it owned before: open descriptors and eddy's live
  * allocations are counted, and a difference fails the test. A file that keeps something alive
- * between tests on purpose (a pool) ends it in eddy_check_teardown(), called before the counting.
+ * between tests on purpose (a pool) ends it in eddy_check_teardown(), called before the counting; the
+ * loop of the thread is ended after that, too.
  */
 #ifndef EDDY_TESTS_CHECK_H
 #define EDDY_TESTS_CHECK_H

@@ -1,0 +1,190 @@
+/*
+ * eddy/loop.h - the event loop: one per thread, nothing in it is locked but the post queue
+ *
+ * A program needs no set-up: the first call that has to wait makes this thread's loop. What
+ * runs where is told apart three ways, and a call that may suspend behaves by it:
+ *
+ *   task         a coroutine made with EDDY_GO (eddy/task.h): the call suspends it
+ *   plain code   main(), a thread's function: the call turns the loop itself until it is done
+ *   callback     called by the loop (timers, posts, protocols): the call answers -EDEADLK
+ *
+ * An iteration: due timers; the ready queue as it stood; submit and wait; completions.
+ */
+#ifndef EDDY_LOOP_H
+#define EDDY_LOOP_H
+
+#include <eddy/common.h>
+
+EDDY_BEGIN
+
+struct eddy_loop;
+
+struct eddy_loop_options {
+    size_t size;         /* filled by EDDY_OPT(loop, ...) */
+    const char *backend; /* select poll epoll uring sim; NULL: $EDDY_BACKEND, or the default */
+    uint64_t seed;       /* sim only; 0: $EDDY_SEED, or 1 */
+    unsigned workers;    /* threads of the offload pool at most; 0: 4 */
+};
+
+/**
+ * eddy_loop_new() - make this thread's loop
+ * @options:  EDDY_OPT(loop, .backend = "poll"), may be NULL
+ * @ret_loop: owned by the caller, freed with eddy_loop_free() on the same thread
+ *
+ * Return: 0, or -EDDY_EBACKEND (unknown, or refused by this kernel: the log says why), -EBUSY
+ * (this thread has a loop), -ENOMEM, -EMFILE.
+ * Source: epoll_create1(2), io_uring_setup(2).   Since: 0.1
+ */
+EDDY_API int eddy_loop_new(const struct eddy_loop_options *options, struct eddy_loop **ret_loop);
+
+/**
+ * eddy_loop_free() - end this thread's loop
+ * @loop: NULL is fine. No task may live: close the scopes first. Posts that never ran are run.
+ *
+ * Return: nothing.   Source: none.   Since: 0.1
+ */
+EDDY_API void eddy_loop_free(struct eddy_loop *loop);
+#ifndef __cplusplus
+EDDY_FREE_AT(eddy_loop)
+#endif
+
+/**
+ * eddy_loop_current() - this thread's loop, made with the defaults if there was none
+ *
+ * A loop made so is freed at the end of its thread, the main thread's at exit.
+ *
+ * Return: the loop, borrowed; NULL when it cannot be made (the log says why).
+ * Source: asyncio.get_running_loop.   Since: 0.1
+ */
+EDDY_API struct eddy_loop *eddy_loop_current(void);
+
+/**
+ * eddy_loop_turn() - one iteration
+ * @loop:       this thread's, not turning already
+ * @timeout_ms: wait at most so long when nothing is ready; 0: do not wait; negative: for ever
+ *
+ * Return: how many things ran, or -EDEADLK (called from a callback or a task).
+ * Source: none.   Since: 0.1
+ */
+EDDY_API int eddy_loop_turn(struct eddy_loop *loop, int64_t timeout_ms);
+
+/**
+ * eddy_loop_run() - turn until eddy_loop_stop()
+ * @loop: this thread's
+ *
+ * Return: 0, or -EDEADLK.   Source: asyncio's run_forever.   Since: 0.1
+ */
+EDDY_API int eddy_loop_run(struct eddy_loop *loop);
+
+/** eddy_loop_stop() - let eddy_loop_run() return after this iteration
+ * @loop: from its own thread; from others, post a function that calls it
+ *
+ * Return: nothing.   Source: asyncio's stop.   Since: 0.1 */
+EDDY_API void eddy_loop_stop(struct eddy_loop *loop);
+
+/**
+ * eddy_post() - have a function called on a loop's thread
+ * @loop: any thread's; must outlive the call
+ * @fn:   called once, as a callback
+ * @ctx:  handed to it
+ *
+ * The one call that is safe from every thread. Posts of one thread keep their order.
+ *
+ * Return: 0, or -ENOMEM.
+ * Source: asyncio's call_soon_threadsafe.   Since: 0.1
+ */
+EDDY_API int eddy_post(struct eddy_loop *loop, void (*fn)(void *ctx), void *ctx);
+
+/** eddy_now_ns() - the loop's monotonic clock, read afresh
+ * Virtual under the simulator.
+ *
+ * Return: nanoseconds from an arbitrary start.   Source: clock_gettime(2).   Since: 0.1 */
+EDDY_API int64_t eddy_now_ns(void);
+
+/** eddy_wall_ns() - the loop's wall clock
+ *
+ * Return: nanoseconds since 1970, UTC.   Source: clock_gettime(2).   Since: 0.1 */
+EDDY_API int64_t eddy_wall_ns(void);
+
+/* --- timers for callback code; tasks sleep ----------------------------------------------- */
+
+struct eddy_alarm;
+
+/**
+ * eddy_alarm_new() - a timer that calls back
+ * @fn:        called on the loop's thread, as a callback
+ * @ctx:       handed to it
+ * @ret_alarm: owned; not started
+ *
+ * Return: 0 or -ENOMEM.   Source: none.   Since: 0.1
+ */
+EDDY_API int eddy_alarm_new(void (*fn)(void *ctx), void *ctx, struct eddy_alarm **ret_alarm);
+
+/** eddy_alarm_start() - (re)start
+ * @alarm:    if it runs it is moved
+ * @delay_ms: never early, at most a tick of 1 ms late
+ *
+ * Return: nothing.   Source: none.   Since: 0.1 */
+EDDY_API void eddy_alarm_start(struct eddy_alarm *alarm, int64_t delay_ms);
+
+/** eddy_alarm_stop() - fn will not be called
+ * @alarm: may be stopped already
+ *
+ * Return: nothing.   Source: none.   Since: 0.1 */
+EDDY_API void eddy_alarm_stop(struct eddy_alarm *alarm);
+
+/** eddy_alarm_free() - stop and free
+ * @alarm: NULL is fine
+ *
+ * Return: nothing.   Source: none.   Since: 0.1 */
+EDDY_API void eddy_alarm_free(struct eddy_alarm *alarm);
+#ifndef __cplusplus
+EDDY_FREE_AT(eddy_alarm)
+#endif
+
+/* --- signals ------------------------------------------------------------------------------ */
+
+/**
+ * eddy_loop_on_signal() - have a function called when the process gets a signal
+ * @loop:  this thread's
+ * @signo: SIGINT, SIGTERM, SIGHUP, SIGUSR1, ...; not SIGKILL, SIGSTOP or a fault
+ * @fn:    called on the loop's thread, as a callback; NULL: give the signal back
+ * @ctx:   handed to it
+ *
+ * eddy takes no signal unless asked. The handler that stood there before is restored when the
+ * signal is given back or the loop freed. One loop a signal; several of one signal that arrive
+ * together may be told once.
+ *
+ * Return: 0, or -EINVAL (not such a signal), -EBUSY (another loop has it).
+ * Source: sigaction(2), asyncio's add_signal_handler.   Since: 0.1
+ */
+EDDY_API int eddy_loop_on_signal(struct eddy_loop *loop, int signo,
+                                 void (*fn)(void *ctx, int signo), void *ctx);
+
+/* --- what it is made of -------------------------------------------------------------------- */
+
+struct eddy_loop_info {
+    const char *backend;   /* "epoll", "uring", ... */
+    const char *why;       /* why a better one is not active: a constant text; "" */
+    uint64_t iterations;   /* turns so far */
+    uint64_t completions;  /* operations that completed after having waited */
+    uint64_t timers_fired; /* timers that fired */
+    size_t timers;         /* armed now */
+    unsigned pending;      /* operations in flight */
+};
+
+/** eddy_backend_names() - the backends this build has, the default first, blanks between
+ *
+ * Return: a constant text.   Source: none.   Since: 0.1 */
+EDDY_API const char *eddy_backend_names(void);
+
+/** eddy_loop_info() - a report, cheap enough for every scrape
+ * @loop:     this thread's
+ * @ret_info: filled
+ *
+ * Return: nothing.   Source: uv_metrics_info.   Since: 0.1 */
+EDDY_API void eddy_loop_info(const struct eddy_loop *loop, struct eddy_loop_info *ret_info);
+
+EDDY_END
+
+#endif

@@ -1,0 +1,133 @@
+/*
+ * eddy/poller.h - readiness: which descriptors can be read or written now
+ *
+ * What Python's selectors is, for C: one contract over select, poll and epoll, level-triggered
+ * everywhere, usable with no loop. What a backend cannot do is an error when the descriptor is
+ * added; eddy_poller_can() answers beforehand.
+ *
+ *                                     select            poll             epoll
+ *  a descriptor past FD_SETSIZE       -ERANGE at add    yes              yes
+ *  a regular file                     always ready      always ready     -EPERM at add
+ *  EDDY_READ_ENDED (half-close)       no: readable, 0   yes              yes
+ *  EDDY_HANGUP apart from readable    no: readable, 0   yes              yes
+ *  closed behind its back             EDDY_FAILED       EDDY_FAILED      forgotten silently
+ *  cost of a wait                     O(highest fd)     O(descriptors)   O(ready)
+ */
+#ifndef EDDY_POLLER_H
+#define EDDY_POLLER_H
+
+#include <eddy/common.h>
+
+EDDY_BEGIN
+
+struct eddy_poller;
+
+enum eddy_poller_event {
+    EDDY_READABLE = 1,   /* a read would not block: bytes, the end, or an error */
+    EDDY_WRITABLE = 2,   /* a write would not block */
+    EDDY_HANGUP = 4,     /* both directions ended; reported always */
+    EDDY_FAILED = 8,     /* an error is pending, or the descriptor is closed; reported always */
+    EDDY_READ_ENDED = 16 /* the peer ended its output; reported with EDDY_READABLE */
+};
+
+struct eddy_ready {
+    uint64_t token; /* as given to add or modify */
+    unsigned events;
+};
+
+/**
+ * eddy_poller_open() - make a poller
+ * @backend:    "epoll", "poll", "select"; NULL: the best here
+ * @ret_poller: owned, freed with eddy_poller_free()
+ *
+ * Return: 0, -EDDY_EBACKEND (no such backend here), -ENOMEM, -EMFILE, -ENFILE.
+ * Source: epoll_create1(2), Python's selectors.DefaultSelector.   Since: 0.1
+ */
+EDDY_API int eddy_poller_open(const char *backend, struct eddy_poller **ret_poller);
+
+/** eddy_poller_free() - close a poller; the descriptors in it stay open
+ * @p: NULL is fine
+ *
+ * Return: nothing.   Source: close(2).   Since: 0.1 */
+EDDY_API void eddy_poller_free(struct eddy_poller *p);
+#ifndef __cplusplus
+EDDY_FREE_AT(eddy_poller)
+#endif
+
+/** eddy_poller_name() - the backend of a poller
+ * @p: borrowed
+ *
+ * Return: a constant text.   Source: none.   Since: 0.1 */
+EDDY_API const char *eddy_poller_name(const struct eddy_poller *p);
+
+/** eddy_poller_backends() - the backends of this build, best first
+ *
+ * Return: a constant array that ends with NULL.   Source: none.   Since: 0.1 */
+EDDY_API const char *const *eddy_poller_backends(void);
+
+/**
+ * eddy_poller_can() - whether a backend could watch a descriptor
+ * @backend: as for eddy_poller_open()
+ * @fd:      open
+ *
+ * Return: true when an add would succeed but for memory; false for an unknown backend, too.
+ * Source: select(2), epoll_ctl(2).   Since: 0.1
+ */
+EDDY_API bool eddy_poller_can(const char *backend, int fd);
+
+/**
+ * eddy_poller_add() - watch a descriptor
+ * @p:      any
+ * @fd:     open; stays the caller's
+ * @events: EDDY_READABLE | EDDY_WRITABLE, not 0
+ * @token:  handed back with each event
+ *
+ * A descriptor that was closed while it was watched is still in the table: remove it first. If
+ * its number was given out again, adding replaces what was there only after that.
+ *
+ * Return: 0, -EEXIST (watched already), -EBADF (not open), -EINVAL (no event), and as the table
+ * above says -ERANGE or -EPERM; -ENOMEM, -ENOSPC.
+ * Source: epoll_ctl(2).   Since: 0.1
+ */
+EDDY_API int eddy_poller_add(struct eddy_poller *p, int fd, unsigned events, uint64_t token);
+
+/**
+ * eddy_poller_modify() - watch it for something else
+ * @p:      any
+ * @fd:     watched
+ * @events: as for add
+ * @token:  as for add
+ *
+ * Return: 0, -ENOENT (not watched), -EINVAL, -EBADF (closed meanwhile), -ENOMEM.
+ * Source: epoll_ctl(2).   Since: 0.1
+ */
+EDDY_API int eddy_poller_modify(struct eddy_poller *p, int fd, unsigned events, uint64_t token);
+
+/**
+ * eddy_poller_remove() - watch it no more
+ * @p:  any
+ * @fd: watched; may be closed already
+ *
+ * Return: 0 or -ENOENT (not watched).
+ * Source: epoll_ctl(2).   Since: 0.1
+ */
+EDDY_API int eddy_poller_remove(struct eddy_poller *p, int fd);
+
+/**
+ * eddy_poller_wait() - wait until something is ready
+ * @p:          any
+ * @timeout_ns: nanoseconds, rounded up, never early; 0: look only; negative: for ever
+ * @ret:        filled from the start, one entry a descriptor
+ * @cap:        at least 1; when more are ready, the others come first in the next wait
+ *
+ * Allocates nothing.
+ *
+ * Return: how many; 0 when the time has passed; -EINTR (a signal was handled), -EINVAL.
+ * Source: epoll_wait(2).   Since: 0.1
+ */
+EDDY_API int eddy_poller_wait(struct eddy_poller *p, int64_t timeout_ns, struct eddy_ready *ret,
+                              size_t cap);
+
+EDDY_END
+
+#endif

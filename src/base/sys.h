@@ -1,0 +1,81 @@
+/*
+ * base/sys.h - the ONE table of system calls, clock and randomness
+ *
+ * Nothing in eddy's floors up to `net` calls the kernel but through this table, so a test can
+ * replace an entry, and EDDY_FAULT_SYS can make the third accept fail. Every entry returns
+ * what STYLE asks for: 0 or more, or a negative errno; none returns -1, none leaves the
+ * answer in errno, and EINTR is retried where that cannot lose anything (not in waits).
+ *
+ * Thread-safe as long as nobody replaces entries; tests do, before they start threads.
+ */
+#ifndef EDDY_BASE_SYS_H
+#define EDDY_BASE_SYS_H
+
+#include <eddy/common.h>
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+struct epoll_event;
+
+struct eddy_sys {
+    /* descriptors; all made close-on-exec, sockets non-blocking too */
+    int (*close)(int fd); /* never retried: the descriptor is gone whatever it says */
+    int (*fcntl)(int fd, int command, int argument);
+    int (*eventfd)(unsigned initial); /* non-blocking */
+    int (*pipe)(int ret_fd[2]);       /* blocking ends; close-on-exec */
+
+    /* bytes; the `flags` ones are for sockets */
+    ssize_t (*read)(int fd, void *buf, size_t len);
+    ssize_t (*write)(int fd, const void *buf, size_t len);
+    ssize_t (*recv)(int fd, void *buf, size_t len, int flags);
+    ssize_t (*send)(int fd, const void *buf, size_t len, int flags);
+    ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);
+    ssize_t (*recvmsg)(int fd, struct msghdr *message, int flags);
+
+    /* sockets */
+    int (*socket)(int family, int type, int protocol); /* SOCK_NONBLOCK|SOCK_CLOEXEC are added */
+    int (*socketpair)(int family, int type, int ret_fd[2]); /* likewise */
+    int (*bind)(int fd, const struct sockaddr *addr, socklen_t len);
+    int (*listen)(int fd, int backlog);
+    int (*accept)(int fd, struct sockaddr *addr, socklen_t *len);       /* flags as socket() */
+    int (*connect)(int fd, const struct sockaddr *addr, socklen_t len); /* -EINPROGRESS as it is */
+    int (*shutdown)(int fd, int how);
+    int (*getsockopt)(int fd, int level, int name, void *value, socklen_t *len);
+    int (*setsockopt)(int fd, int level, int name, const void *value, socklen_t len);
+    int (*getsockname)(int fd, struct sockaddr *addr, socklen_t *len);
+    int (*getpeername)(int fd, struct sockaddr *addr, socklen_t *len);
+
+    /* waiting; timeout_ns < 0 waits for ever, it is rounded up, never down */
+    int (*select)(int nfds, fd_set *r, fd_set *w, fd_set *e, int64_t timeout_ns);
+    int (*poll)(struct pollfd *fds, nfds_t count, int64_t timeout_ns);
+#ifdef __linux__
+    int (*epoll_create)(void);
+    int (*epoll_ctl)(int epoll, int command, int fd, struct epoll_event *event);
+    int (*epoll_wait)(int epoll, struct epoll_event *ret, int cap, int64_t timeout_ns);
+#endif
+
+    /* memory of stacks */
+    void *(*mmap)(size_t len); /* private anonymous read-write, not reserved; NULL on failure */
+    int (*munmap)(void *addr, size_t len);
+    int (*mprotect)(void *addr, size_t len, int protection);
+    int (*madvise)(void *addr, size_t len, int advice);
+
+    /* time and chance */
+    int64_t (*now_ns)(void);              /* CLOCK_MONOTONIC */
+    int64_t (*wall_ns)(void);             /* CLOCK_REALTIME, since 1970 */
+    int (*random)(void *buf, size_t len); /* getrandom(2) */
+
+    int (*sigaction)(int signo, const struct sigaction *action, struct sigaction *ret_old);
+};
+
+/* The table in use; tests write to it. */
+EDDY_PRIVATE extern struct eddy_sys eddy__sys;
+
+/* The kernel's own, to restore from. */
+EDDY_PRIVATE extern const struct eddy_sys eddy__sys_kernel;
+
+#endif

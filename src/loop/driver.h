@@ -1,0 +1,85 @@
+/*
+ * loop/driver.h - what carries operations out: a poller, a ring, or a simulation
+ *
+ * One struct of functions; the chosen one is data, so every test runs on every driver.
+ *
+ *   driver_ready.c   any poller: tries first, waits where the call would block, tries again
+ *   driver_uring.c   io_uring: submits in one batch a turn, takes completions
+ *   driver_sim.c     a network, a clock and a dice of its own
+ */
+#ifndef EDDY_LOOP_DRIVER_H
+#define EDDY_LOOP_DRIVER_H
+
+#include "loop/op.h"
+
+struct eddy_loop;
+struct eddy_driver;
+
+struct eddy_driver_config {
+    const char *backend; /* "select" "poll" "epoll": the ready driver's poller; "uring"; "sim" */
+    uint64_t seed;       /* sim: decides all order, delays and cuts */
+    bool short_io;       /* tests: every receive and send moves a few bytes at most */
+};
+
+struct eddy_driver_ops {
+    const char *name;
+
+    /* Allocates the driver, whose first member is a struct eddy_driver. Negative: what the
+     * kernel refused, with the reason for a person in @why (a constant text, or untouched). */
+    int (*open)(const struct eddy_driver_config *config, struct eddy_driver **ret_driver,
+                const char **why);
+    /* Nothing may be pending. */
+    void (*close)(struct eddy_driver *d);
+
+    /* See op.h: true means complete, done() not called. */
+    bool (*submit)(struct eddy_driver *d, struct eddy_op *op);
+    bool (*cancel)(struct eddy_driver *d, struct eddy_op *op);
+
+    /* Submit what is gathered, wait at most @timeout_ns (0: do not; negative: for ever; and
+     * not at all when something is complete already), call done() for what is complete, a
+     * bounded number. Returns how many, or a negative errno; -EINTR is 0. */
+    int (*turn)(struct eddy_driver *d, int64_t timeout_ns);
+
+    /* End the current or next wait of turn(). From any thread, and from signal handlers. */
+    void (*wake)(struct eddy_driver *d);
+
+    /* What never suspends. */
+    int (*listen)(struct eddy_driver *d, const struct sockaddr *addr, socklen_t len, int backlog,
+                  bool reuse_port);                 /* a bound, listening descriptor */
+    int (*shutdown)(struct eddy_driver *d, int fd); /* the writing side */
+    int (*address)(struct eddy_driver *d, int fd, bool peer, struct sockaddr_storage *ret_addr,
+                   socklen_t *ret_len);
+
+    int64_t (*now_ns)(struct eddy_driver *d);
+    int64_t (*wall_ns)(struct eddy_driver *d);
+    int (*random)(struct eddy_driver *d, void *buf, size_t len);
+};
+
+struct eddy_driver {
+    const struct eddy_driver_ops *ops;
+    const char *backend; /* the name under which it was asked for: "epoll", "uring" */
+    unsigned pending;    /* operations submitted and not complete; kept by the driver */
+};
+
+extern const struct eddy_driver_ops eddy_driver_ready;
+extern const struct eddy_driver_ops eddy_driver_uring;
+extern const struct eddy_driver_ops eddy_driver_sim;
+
+/* sockets.c: what the two drivers on a real kernel share. */
+int eddy_sockets_listen(struct eddy_driver *d, const struct sockaddr *addr, socklen_t len,
+                        int backlog, bool reuse_port);
+int eddy_sockets_shutdown(struct eddy_driver *d, int fd);
+int eddy_sockets_address(struct eddy_driver *d, int fd, bool peer,
+                         struct sockaddr_storage *ret_addr, socklen_t *ret_len);
+int eddy_sockets_open(const struct sockaddr *addr); /* a non-blocking socket, TCP_NODELAY set */
+int64_t eddy_sockets_now_ns(struct eddy_driver *d);
+int64_t eddy_sockets_wall_ns(struct eddy_driver *d);
+int eddy_sockets_random(struct eddy_driver *d, void *buf, size_t len);
+
+/* A result of the kernel as an operation's: the connection's own ETIMEDOUT gets its own name. */
+static inline int eddy_op_result(ssize_t r)
+{
+    return r == -ETIMEDOUT ? -EDDY_EPEER_TIMEOUT : (int)r;
+}
+
+#endif

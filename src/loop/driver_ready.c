@@ -1,0 +1,567 @@
+/*
+ * loop/driver_ready.c - operations over readiness: any poller
+ *
+ * Try first, wait where the call would block, try again. For each descriptor the driver keeps one
+ * operation that waits for input and one that waits for output, and what the poller was told.
+ *
+ * Interest is lazy. When an operation ends, the poller is not told: the next one most likely
+ * wants the same. Only when readiness is reported that nobody waits for is the interest taken
+ * back. So a keep-alive connection costs one call to the poller in its life, and pausing costs
+ * nothing until bytes arrive.
+ *
+ * A short read on a stream socket means that it is drained, so it is not tried again before the
+ * poller says so. Tokens carry a generation: an event for a descriptor that was closed, and whose
+ * number was given out again inside the same batch, is recognised and dropped.
+ */
+#include "base/memory.h"
+#include "base/sanitize.h"
+#include "base/sys.h"
+#include "loop/driver.h"
+#include "poller/poller.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LEND_SIZE 65536
+#define BATCH 256
+
+/* At most so many accepts, and so many full buffers of one connection, in one turn: the rest is
+ * still ready in the next, after everybody else had theirs. */
+#define ACCEPTS_A_TURN 64
+#define LENDS_A_TURN 4
+
+struct watch {
+    struct eddy_op *in;
+    struct eddy_op *out;
+    uint32_t generation; /* grows when the descriptor is closed */
+    uint32_t interest;   /* what the poller was told; 0: it does not know the descriptor */
+};
+
+struct ready_driver {
+    struct eddy_driver driver; /* first */
+    struct eddy_poller *poller;
+    struct watch *watches; /* indexed by descriptor */
+    size_t watch_cap;
+    int wake_in; /* an eventfd, or the reading end of a pipe */
+    int wake_out;
+    char *lend;
+    struct eddy_ready batch[BATCH];
+};
+
+static struct ready_driver *self(struct eddy_driver *d)
+{
+    return (struct ready_driver *)(void *)d;
+}
+
+static uint64_t token_of(const struct ready_driver *r, int fd)
+{
+    return (uint64_t)r->watches[fd].generation << 32 | (uint32_t)fd;
+}
+
+/* --- the table ------------------------------------------------------------------------------ */
+
+static int watch_grow(struct ready_driver *r, int fd)
+{
+    size_t cap = r->watch_cap ? r->watch_cap : 64;
+
+    if ((size_t)fd < r->watch_cap)
+        return 0;
+    while (cap <= (size_t)fd)
+        cap *= 2;
+    struct watch *grown = eddy__resize(r->watches, r->watch_cap * sizeof *grown,
+                                       cap * sizeof *grown);
+    if (!grown)
+        return -ENOMEM;
+    memset(grown + r->watch_cap, 0, (cap - r->watch_cap) * sizeof *grown);
+    r->watches = grown;
+    r->watch_cap = cap;
+    return 0;
+}
+
+static unsigned wanted(const struct watch *w)
+{
+    unsigned events = 0;
+
+    if (w->in)
+        events |= w->in->kind == EDDY_OP_POLL ? w->in->poll.events : EDDY_READABLE;
+    if (w->out)
+        events |= EDDY_WRITABLE;
+    return events;
+}
+
+/* Tell the poller what is wanted of @fd: exactly (@shrink) or at least. */
+static int watch_update(struct ready_driver *r, int fd, bool shrink)
+{
+    struct watch *w = &r->watches[fd];
+    unsigned events = wanted(w);
+    int result;
+
+    if (!shrink)
+        events |= w->interest;
+    if (events == w->interest)
+        return 0;
+    if (!w->interest)
+        result = eddy_poller_add(r->poller, fd, events, token_of(r, fd));
+    else if (!events)
+        result = eddy_poller_remove(r->poller, fd);
+    else
+        result = eddy_poller_modify(r->poller, fd, events, token_of(r, fd));
+    if (result < 0)
+        return result;
+    w->interest = events;
+    return 0;
+}
+
+/* --- trying --------------------------------------------------------------------------------- */
+
+static bool is_again(ssize_t r)
+{
+    return r == -EAGAIN || r == -EWOULDBLOCK;
+}
+
+static int try_accept(struct eddy_op *op)
+{
+    int r;
+
+    /* accept(2): errors of a connection that died in the queue are reported here; they end
+     * that connection, not the listening. */
+    do
+        r = eddy__sys.accept(op->fd, NULL, NULL);
+    while (r == -ECONNABORTED || r == -EPROTO || r == -EPERM);
+    return r;
+}
+
+static int try_connect(struct eddy_op *op)
+{
+    int error = 0;
+    socklen_t len = sizeof error;
+
+    int r = eddy__sys.getsockopt(op->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+    if (r < 0)
+        return r;
+    return error ? -error : op->fd;
+}
+
+/* Until all has gone: a short write is followed by another at once only where the kernel took
+ * something, so the last one answers EAGAIN and the poller takes over. */
+static int try_send(struct eddy_op *op)
+{
+    for (;;) {
+        while (op->send.count && op->send.iov->iov_len == 0) {
+            op->send.iov++;
+            op->send.count--;
+        }
+        if (!op->send.count)
+            return (int)op->scratch[0];
+
+        ssize_t r;
+        if (op->send.count == 1) {
+            r = eddy__sys.send(op->fd, op->send.iov->iov_base, op->send.iov->iov_len,
+                               MSG_NOSIGNAL | MSG_DONTWAIT);
+        } else {
+            struct msghdr message = { .msg_iov = op->send.iov,
+                                      .msg_iovlen = op->send.count < 1024 ? op->send.count : 1024 };
+            r = eddy__sys.sendmsg(op->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        }
+        if (r < 0)
+            return (int)r;
+        op->scratch[0] += (uint64_t)r;
+        for (size_t left = (size_t)r; left > 0;) {
+            struct iovec *v = op->send.iov;
+            size_t step = left < v->iov_len ? left : v->iov_len;
+            v->iov_base = (char *)v->iov_base + step;
+            v->iov_len -= step;
+            left -= step;
+            if (!v->iov_len && left) {
+                op->send.iov++;
+                op->send.count--;
+            }
+        }
+    }
+}
+
+/* One try. -EAGAIN: it has to wait. */
+static int try_op(struct eddy_op *op)
+{
+    switch (op->kind) {
+    case EDDY_OP_RECV: return (int)eddy__sys.recv(op->fd, op->recv.ptr, op->recv.len, MSG_DONTWAIT);
+    case EDDY_OP_SEND: return try_send(op);
+    case EDDY_OP_CONNECT: return try_connect(op);
+    default: assert(!"accept, lend, close and poll have ways of their own"); return -EINVAL;
+    }
+}
+
+/* --- completing ----------------------------------------------------------------------------- */
+
+static void detach(struct ready_driver *r, struct eddy_op *op)
+{
+    struct watch *w = &r->watches[op->fd];
+
+    if (w->in == op)
+        w->in = NULL;
+    if (w->out == op)
+        w->out = NULL;
+    op->pending = false;
+    r->driver.pending--;
+}
+
+static void complete(struct ready_driver *r, struct eddy_op *op, int res)
+{
+    detach(r, op);
+    op->more = false;
+    op->res = eddy_op_result(res);
+    op->done(op, op->res);
+}
+
+static void forget_descriptor(struct ready_driver *r, int fd)
+{
+    if ((size_t)fd >= r->watch_cap)
+        return;
+    struct watch *w = &r->watches[fd];
+    assert(!w->in && !w->out);
+    if (w->interest)
+        eddy_poller_remove(r->poller, fd);
+    w->interest = 0;
+    w->generation++;
+}
+
+/* --- submitting ----------------------------------------------------------------------------- */
+
+static bool done_now(struct eddy_op *op, int res)
+{
+    op->more = false;
+    op->res = eddy_op_result(res);
+    return true;
+}
+
+static bool park(struct ready_driver *r, struct eddy_op *op, bool output)
+{
+    struct watch *w = &r->watches[op->fd];
+    struct eddy_op **place = output ? &w->out : &w->in;
+
+    if (*place)
+        return done_now(op, -EBUSY);
+    *place = op;
+    int result = watch_update(r, op->fd, false);
+    if (result < 0) {
+        *place = NULL;
+        return done_now(op, result);
+    }
+    op->pending = true;
+    r->driver.pending++;
+    return false;
+}
+
+static bool submit_connect(struct ready_driver *r, struct eddy_op *op)
+{
+    int fd = eddy_sockets_open(op->connect.addr);
+
+    if (fd < 0)
+        return done_now(op, fd);
+    op->fd = fd;
+    int result = watch_grow(r, fd);
+    if (result == 0)
+        result = eddy__sys.connect(fd, op->connect.addr, op->connect.len);
+    if (result == 0)
+        return done_now(op, fd);
+    /* A Unix socket whose backlog is full answers EAGAIN, and nothing will tell when to repeat. */
+    if (result == -EINPROGRESS && !park(r, op, true))
+        return false;
+    if (result == -EINPROGRESS)
+        result = op->res;
+    eddy__sys.close(fd);
+    op->fd = -1;
+    return done_now(op, result == -EAGAIN ? -ECONNREFUSED : result);
+}
+
+static bool submit_close(struct ready_driver *r, struct eddy_op *op)
+{
+    forget_descriptor(r, op->fd);
+    eddy__sys.close(op->fd);
+    return done_now(op, 0);
+}
+
+static bool submit(struct eddy_driver *d, struct eddy_op *op)
+{
+    struct ready_driver *r = self(d);
+
+    if (op->kind == EDDY_OP_CONNECT)
+        return submit_connect(r, op);
+    if (op->kind == EDDY_OP_CLOSE)
+        return submit_close(r, op);
+
+    int result = op->fd < 0 ? -EBADF : watch_grow(r, op->fd);
+    if (result < 0)
+        return done_now(op, result);
+    struct watch *w = &r->watches[op->fd];
+
+    switch (op->kind) {
+    case EDDY_OP_RECV:
+        if (w->in)
+            return done_now(op, -EBUSY);
+        result = try_op(op);
+        return is_again(result) ? park(r, op, false) : done_now(op, result);
+    case EDDY_OP_SEND:
+        if (w->out)
+            return done_now(op, -EBUSY);
+        op->scratch[0] = 0;
+        result = try_op(op);
+        return is_again(result) ? park(r, op, true) : done_now(op, result);
+    case EDDY_OP_ACCEPT:
+    case EDDY_OP_LEND:
+        /* Not tried: a multishot that is armed has most likely nothing to read yet. */
+        return park(r, op, false);
+    case EDDY_OP_POLL: return park(r, op, !(op->poll.events & EDDY_READABLE));
+    default: return done_now(op, -EINVAL);
+    }
+}
+
+static bool cancel(struct eddy_driver *d, struct eddy_op *op)
+{
+    struct ready_driver *r = self(d);
+
+    assert(op->pending);
+    detach(r, op);
+    if (op->kind == EDDY_OP_CONNECT) {
+        forget_descriptor(r, op->fd);
+        eddy__sys.close(op->fd);
+        op->fd = -1;
+    }
+    return done_now(op, -ECANCELED);
+}
+
+/* --- turning -------------------------------------------------------------------------------- */
+
+static bool is_current(const struct ready_driver *r, int fd, uint32_t generation)
+{
+    return r->watches[fd].generation == generation;
+}
+
+static void input_accept(struct ready_driver *r, struct eddy_op *op)
+{
+    int fd = op->fd;
+    uint32_t generation = r->watches[fd].generation;
+
+    for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+        int result = try_accept(op);
+        if (is_again(result))
+            return;
+        if (result < 0) {
+            complete(r, op, result);
+            return;
+        }
+        op->more = true;
+        op->res = result;
+        op->done(op, result);
+        /* done() may have cancelled the operation, freed it, and closed the descriptor. */
+        if (!is_current(r, fd, generation) || r->watches[fd].in != op)
+            return;
+    }
+}
+
+static void input_lend(struct ready_driver *r, struct eddy_op *op)
+{
+    int fd = op->fd;
+    uint32_t generation = r->watches[fd].generation;
+
+    for (int i = 0; i < LENDS_A_TURN; i++) {
+        ssize_t n = eddy__sys.recv(fd, r->lend, LEND_SIZE, MSG_DONTWAIT);
+        if (is_again(n))
+            return;
+        if (n <= 0) {
+            complete(r, op, (int)n);
+            return;
+        }
+        op->more = true;
+        op->res = (int)n;
+        op->lend.ptr = r->lend;
+        op->done(op, (int)n);
+#ifdef EDDY_ASAN
+        memset(r->lend, 0xdb, (size_t)n); /* who kept the bytes reads this */
+#endif
+        if (n < LEND_SIZE || !is_current(r, fd, generation) || r->watches[fd].in != op)
+            return;
+    }
+}
+
+static void input(struct ready_driver *r, struct eddy_op *op, unsigned events)
+{
+    if (op->kind == EDDY_OP_LEND) {
+        input_lend(r, op);
+    } else if (op->kind == EDDY_OP_ACCEPT) {
+        input_accept(r, op);
+    } else if (op->kind == EDDY_OP_POLL) {
+        complete(r, op, (int)events);
+    } else {
+        int result = try_op(op);
+        if (!is_again(result))
+            complete(r, op, result);
+    }
+}
+
+static void output(struct ready_driver *r, struct eddy_op *op, unsigned events)
+{
+    if (op->kind == EDDY_OP_POLL) {
+        complete(r, op, (int)events);
+        return;
+    }
+    int result = try_op(op);
+    if (is_again(result))
+        return;
+    if (op->kind == EDDY_OP_CONNECT && result < 0) {
+        struct eddy_op closing = *op;
+        detach(r, op);
+        forget_descriptor(r, closing.fd);
+        eddy__sys.close(closing.fd);
+        op->fd = -1;
+        done_now(op, result);
+        op->done(op, op->res);
+        return;
+    }
+    complete(r, op, result);
+}
+
+static void drain_wake(struct ready_driver *r)
+{
+    uint64_t count[8];
+
+    (void)eddy__sys.read(r->wake_in, count, sizeof count);
+}
+
+static void dispatch(struct ready_driver *r, const struct eddy_ready *event)
+{
+    int fd = (int)(uint32_t)event->token;
+    uint32_t generation = (uint32_t)(event->token >> 32);
+    unsigned events = event->events;
+
+    if (fd == r->wake_in) {
+        drain_wake(r);
+        return;
+    }
+    if ((size_t)fd >= r->watch_cap || !is_current(r, fd, generation))
+        return;
+
+    const unsigned ended = EDDY_HANGUP | EDDY_FAILED;
+    bool used = false;
+    struct eddy_op *op = r->watches[fd].out;
+    if (op && (events & (EDDY_WRITABLE | ended))) {
+        used = true;
+        output(r, op, events);
+        if (!is_current(r, fd, generation))
+            return;
+    }
+    op = r->watches[fd].in;
+    unsigned in = EDDY_READABLE | EDDY_READ_ENDED | ended;
+    if (op && op->kind == EDDY_OP_POLL)
+        in |= op->poll.events;
+    if (op && (events & in)) {
+        used = true;
+        input(r, op, events);
+        if (!is_current(r, fd, generation))
+            return;
+    }
+    /* Reported, and nobody waits for it: take the interest back, or it is reported for ever. */
+    unsigned unwanted = r->watches[fd].interest & ~wanted(&r->watches[fd]);
+    if (unwanted & events || (!used && (events & ended)))
+        watch_update(r, fd, true);
+}
+
+static int turn(struct eddy_driver *d, int64_t timeout_ns)
+{
+    struct ready_driver *r = self(d);
+
+    int count = eddy_poller_wait(r->poller, timeout_ns, r->batch, BATCH);
+    if (count < 0)
+        return count == -EINTR ? 0 : count;
+    for (int i = 0; i < count; i++)
+        dispatch(r, &r->batch[i]);
+    return count;
+}
+
+static void wake(struct eddy_driver *d)
+{
+    const uint64_t one = 1;
+
+    /* A full pipe or counter means that the wake-up is under way. */
+    (void)eddy__sys.write(self(d)->wake_out, &one, sizeof one);
+}
+
+/* --- opening -------------------------------------------------------------------------------- */
+
+static void close_driver(struct eddy_driver *d)
+{
+    struct ready_driver *r = self(d);
+
+    assert(!d->pending);
+    if (r->wake_out >= 0 && r->wake_out != r->wake_in)
+        eddy__sys.close(r->wake_out);
+    if (r->wake_in >= 0)
+        eddy__sys.close(r->wake_in);
+    eddy_poller_free(r->poller);
+    eddy__free(r->watches, r->watch_cap * sizeof *r->watches);
+    eddy__free(r->lend, LEND_SIZE);
+    eddy__free(r, sizeof *r);
+}
+
+static int open_wake(struct ready_driver *r)
+{
+    int fd = eddy__sys.eventfd(0);
+
+    if (fd >= 0) {
+        r->wake_in = r->wake_out = fd;
+        return 0;
+    }
+    int pair[2];
+    int result = eddy__sys.pipe(pair);
+    if (result < 0)
+        return result;
+    r->wake_in = pair[0];
+    r->wake_out = pair[1];
+    result = eddy__sys.fcntl(pair[0], F_SETFL, O_NONBLOCK);
+    return result < 0 ? result : eddy__sys.fcntl(pair[1], F_SETFL, O_NONBLOCK);
+}
+
+static int open_driver(const struct eddy_driver_config *config, struct eddy_driver **ret_driver,
+                       const char **why)
+{
+    struct ready_driver *r = eddy__zalloc(sizeof *r);
+
+    if (!r)
+        return -ENOMEM;
+    r->wake_in = r->wake_out = -1;
+    int result = eddy_poller_open(config->backend, &r->poller);
+    if (result == 0 && !(r->lend = eddy__alloc(LEND_SIZE)))
+        result = -ENOMEM;
+    if (result == 0)
+        result = open_wake(r);
+    if (result == 0)
+        result = watch_grow(r, r->wake_in);
+    if (result == 0)
+        result = eddy_poller_add(r->poller, r->wake_in, EDDY_READABLE, token_of(r, r->wake_in));
+    if (result < 0) {
+        *why = "the poller could not be opened";
+        close_driver(&r->driver);
+        return result;
+    }
+    r->driver.ops = &eddy_driver_ready;
+    r->driver.backend = eddy_poller_name(r->poller);
+    *ret_driver = &r->driver;
+    return 0;
+}
+
+const struct eddy_driver_ops eddy_driver_ready = {
+    .name = "ready",
+    .open = open_driver,
+    .close = close_driver,
+    .submit = submit,
+    .cancel = cancel,
+    .turn = turn,
+    .wake = wake,
+    .listen = eddy_sockets_listen,
+    .shutdown = eddy_sockets_shutdown,
+    .address = eddy_sockets_address,
+    .now_ns = eddy_sockets_now_ns,
+    .wall_ns = eddy_sockets_wall_ns,
+    .random = eddy_sockets_random,
+};

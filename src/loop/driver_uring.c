@@ -1,0 +1,830 @@
+/*
+ * loop/driver_uring.c - operations on io_uring: submitted in one batch a turn, then completed
+ *
+ * The model. One ring, one thread (SINGLE_ISSUER, DEFER_TASKRUN: the kernel finishes things
+ * only while we wait, so nothing interrupts user code). submit() only fills an entry of the
+ * submission queue; turn() makes the one system call that submits them all and waits.
+ *
+ * An operation's user data is its address with a tag in the low bits. From its submission
+ * until a completion without F_MORE it is in flight and the kernel may complete it at any time.
+ * Besides that it can stand in one of two lists, armed again by turn():
+ *
+ *   starved   a LEND that found no buffer (-ENOBUFS); armed when buffers have come back
+ *   backlog   something (an operation, or its cancel) for which there was no free entry
+ *
+ * Cancelling is a request whose own answer is of no interest: -ENOENT and -EALREADY both mean
+ * that the operation's own completion is on its way. A request can never hit a later operation
+ * at the same address, because the kernel takes entries in order, and whatever is submitted at
+ * that address after the completion has a later entry.
+ *
+ * Where the kernel ends a multishot on its own, it is armed again BEFORE done() is called, so
+ * done() always finds an operation in flight, which it may cancel like any other. After done()
+ * with `more` the struct is not touched.
+ *
+ * Received bytes are lent from one ring of buffers for all connections, so an idle connection
+ * pins none. The kernel owns all of them but the one that done() is looking at.
+ *
+ * `short_io` makes everything tiny: queues of a few entries, buffers of 1 to 3 bytes. The
+ * rare paths (overflow, no entry, no buffer) are then the ordinary ones.
+ */
+#include "base/memory.h"
+#include "base/sanitize.h"
+#include "base/sys.h"
+#include "loop/driver.h"
+#include "poller/poller.h"
+
+#include <assert.h>
+#include <liburing.h>
+#include <limits.h>
+#include <sys/mman.h>
+
+enum {
+    ENTRIES = 512,
+    COMPLETIONS = 8192,
+    BUFFERS = 512,
+    BUFFER_LEN = 8192,
+    /* Not a power of two: heads of small messages would all fall into the same cache sets. */
+    BUFFER_STRIDE = BUFFER_LEN + 320,
+    SHORT_ENTRIES = 8,
+    SHORT_COMPLETIONS = 16,
+    SHORT_BUFFERS = 8,
+    TURN_MAX = 1024, /* completions handled by one turn */
+    GROUP = 1,       /* of the buffer ring */
+    IOVECS_MAX = 1024
+};
+
+/* In the low bits of the user data. */
+enum { TAG_OP, TAG_CANCEL, TAG_WAKE, TAG_MASK = 7 };
+
+/* op->state, bits. */
+enum {
+    IN_FLIGHT = 1,  /* the kernel has it, or the submission queue */
+    LISTED = 2,     /* in starved or backlog */
+    CANCELLED = 4,  /* asked for; not armed again */
+};
+
+/* Sides of a descriptor that an operation is pending on. */
+enum { SIDE_READ = 1, SIDE_WRITE = 2 };
+
+struct uring {
+    struct eddy_driver base;
+    struct io_uring ring;
+    bool ring_open;
+    bool short_io;
+    bool has_taskrun_flag; /* the kernel says in shared memory when entering is worth it */
+    int event_fd;
+    unsigned entries;
+    struct msghdr *headers; /* one per submission entry: must live until it is submitted */
+    uint8_t *sides;         /* by descriptor */
+    size_t sides_cap;
+    struct eddy_list starved;
+    struct eddy_list backlog;
+
+    void *buffer_map; /* the buffer ring, then the buffers */
+    size_t buffer_map_len;
+    struct io_uring_buf_ring *buffers;
+    char *buffer_memory;
+    unsigned buffer_count;
+    unsigned returned; /* buffers given back in this turn */
+    unsigned dice;     /* short_io: 1, 2, 3, 1, ... */
+};
+
+static struct uring *uring_of(struct eddy_driver *d)
+{
+    return eddy_container_of(d, struct uring, base);
+}
+
+static unsigned short_len(struct uring *u)
+{
+    return 1 + u->dice++ % 3;
+}
+
+/* --- sides of descriptors ------------------------------------------------------------------- */
+
+static unsigned sides_of(const struct eddy_op *op)
+{
+    switch (op->kind) {
+    case EDDY_OP_ACCEPT:
+    case EDDY_OP_RECV:
+    case EDDY_OP_LEND:
+        return SIDE_READ;
+    case EDDY_OP_SEND:
+        return SIDE_WRITE;
+    case EDDY_OP_POLL:
+        return ((op->poll.events & EDDY_READABLE) ? SIDE_READ : 0U) |
+               ((op->poll.events & EDDY_WRITABLE) ? SIDE_WRITE : 0U);
+    default: /* CONNECT makes its own descriptor, CLOSE allows no other */
+        return 0;
+    }
+}
+
+static int sides_take(struct uring *u, int fd, unsigned sides)
+{
+    if (fd < 0)
+        return -EBADF;
+    if ((size_t)fd >= u->sides_cap) {
+        size_t cap = u->sides_cap ? u->sides_cap : 64;
+        while (cap <= (size_t)fd)
+            cap *= 2;
+        uint8_t *grown = eddy__resize(u->sides, u->sides_cap, cap);
+        if (!grown)
+            return -ENOMEM;
+        memset(grown + u->sides_cap, 0, cap - u->sides_cap);
+        u->sides = grown;
+        u->sides_cap = cap;
+    }
+    if (u->sides[fd] & sides)
+        return -EBUSY;
+    u->sides[fd] = (uint8_t)(u->sides[fd] | sides);
+    return 0;
+}
+
+static void sides_release(struct uring *u, int fd, unsigned sides)
+{
+    assert((size_t)fd < u->sides_cap && (u->sides[fd] & sides) == sides);
+    u->sides[fd] = (uint8_t)(u->sides[fd] & ~sides);
+}
+
+/* --- buffers ---------------------------------------------------------------------------------- */
+
+static char *buffer_at(const struct uring *u, unsigned id)
+{
+    return u->buffer_memory + (size_t)id * BUFFER_STRIDE;
+}
+
+static void buffer_give(struct uring *u, unsigned id)
+{
+    unsigned len = u->short_io ? short_len(u) : BUFFER_LEN;
+
+    eddy_poison(buffer_at(u, id), BUFFER_LEN);
+    io_uring_buf_ring_add(u->buffers, buffer_at(u, id), len, (unsigned short)id,
+                          io_uring_buf_ring_mask(u->buffer_count), 0);
+    io_uring_buf_ring_advance(u->buffers, 1);
+}
+
+static int buffers_open(struct uring *u)
+{
+    u->buffer_count = u->short_io ? SHORT_BUFFERS : BUFFERS;
+
+    size_t ring_len = u->buffer_count * sizeof(struct io_uring_buf);
+    ring_len = (ring_len + 4095) & ~(size_t)4095;
+    u->buffer_map_len = ring_len + (size_t)u->buffer_count * BUFFER_STRIDE;
+    u->buffer_map = eddy__sys.mmap(u->buffer_map_len);
+    if (!u->buffer_map)
+        return -ENOMEM;
+    u->buffers = u->buffer_map;
+    u->buffer_memory = (char *)u->buffer_map + ring_len;
+
+    struct io_uring_buf_reg reg = { .ring_addr = (uintptr_t)u->buffers,
+                                    .ring_entries = u->buffer_count,
+                                    .bgid = GROUP };
+    int r = io_uring_register_buf_ring(&u->ring, &reg, 0);
+    if (r < 0)
+        return r;
+    io_uring_buf_ring_init(u->buffers);
+    for (unsigned id = 0; id < u->buffer_count; id++)
+        buffer_give(u, id);
+    return 0;
+}
+
+/* --- arming ----------------------------------------------------------------------------------- */
+
+static struct io_uring_sqe *entry_get(struct uring *u)
+{
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
+
+    if (!sqe) {
+        /* What fails here fails again, and is reported, in turn(). */
+        (void)io_uring_submit(&u->ring);
+        sqe = io_uring_get_sqe(&u->ring);
+    }
+    return sqe;
+}
+
+static void list_op(struct eddy_list *list, struct eddy_op *op)
+{
+    assert(!(op->state & LISTED));
+    op->state |= LISTED;
+    eddy_list_push(list, &op->link);
+}
+
+static void unlist_op(struct eddy_op *op)
+{
+    assert(op->state & LISTED);
+    op->state = (uint8_t)(op->state & ~LISTED);
+    eddy_list_remove(&op->link);
+}
+
+static void prepare_send(struct uring *u, struct io_uring_sqe *sqe, struct eddy_op *op)
+{
+    const int flags = MSG_NOSIGNAL | MSG_WAITALL;
+    struct iovec *iov = op->send.iov;
+
+    if (u->short_io) {
+        unsigned len = short_len(u);
+        io_uring_prep_send(sqe, op->fd, iov->iov_base, iov->iov_len < len ? iov->iov_len : len,
+                           flags);
+    } else if (op->send.count == 1) {
+        io_uring_prep_send(sqe, op->fd, iov->iov_base, iov->iov_len, flags);
+    } else {
+        struct msghdr *header = &u->headers[sqe - u->ring.sq.sqes];
+        *header = (struct msghdr){
+            .msg_iov = iov,
+            .msg_iovlen = op->send.count < IOVECS_MAX ? op->send.count : IOVECS_MAX,
+        };
+        io_uring_prep_sendmsg(sqe, op->fd, header, flags);
+    }
+}
+
+static void prepare(struct uring *u, struct io_uring_sqe *sqe, struct eddy_op *op)
+{
+    size_t len;
+
+    switch ((enum eddy_op_kind)op->kind) {
+    case EDDY_OP_ACCEPT:
+        io_uring_prep_multishot_accept(sqe, op->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        break;
+    case EDDY_OP_CONNECT:
+        io_uring_prep_connect(sqe, (int)op->scratch[0], op->connect.addr, op->connect.len);
+        break;
+    case EDDY_OP_RECV:
+        len = u->short_io ? short_len(u) : INT_MAX;
+        io_uring_prep_recv(sqe, op->fd, op->recv.ptr, op->recv.len < len ? op->recv.len : len, 0);
+        break;
+    case EDDY_OP_LEND:
+        io_uring_prep_recv_multishot(sqe, op->fd, NULL, 0, 0);
+        sqe->flags |= IOSQE_BUFFER_SELECT;
+        sqe->buf_group = GROUP;
+        break;
+    case EDDY_OP_SEND:
+        prepare_send(u, sqe, op);
+        break;
+    case EDDY_OP_CLOSE:
+        io_uring_prep_close(sqe, op->fd);
+        break;
+    case EDDY_OP_POLL:
+        io_uring_prep_poll_add(sqe, op->fd,
+                               ((op->poll.events & EDDY_READABLE) ? POLLIN | POLLRDHUP : 0U) |
+                                   ((op->poll.events & EDDY_WRITABLE) ? POLLOUT : 0U));
+        break;
+    case EDDY_OP_KINDS:
+        assert(false);
+    }
+    /* After the helpers: they clear it. */
+    sqe->user_data = (uintptr_t)op | TAG_OP;
+}
+
+static void arm(struct uring *u, struct eddy_op *op)
+{
+    struct io_uring_sqe *sqe = entry_get(u);
+
+    assert(!(op->state & IN_FLIGHT));
+    if (!sqe) {
+        list_op(&u->backlog, op);
+        return;
+    }
+    op->state |= IN_FLIGHT;
+    prepare(u, sqe, op);
+}
+
+static void arm_cancel(struct uring *u, struct eddy_op *op)
+{
+    struct io_uring_sqe *sqe = entry_get(u);
+
+    if (!sqe) {
+        list_op(&u->backlog, op);
+        return;
+    }
+    io_uring_prep_cancel64(sqe, (uintptr_t)op | TAG_OP, 0);
+    sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+    sqe->user_data = TAG_CANCEL;
+}
+
+static int arm_wake(struct uring *u)
+{
+    struct io_uring_sqe *sqe = entry_get(u);
+
+    if (!sqe)
+        return -EBUSY;
+    /* Edge-triggered while it stays armed: each write of wake() completes it, nobody reads. */
+    io_uring_prep_poll_multishot(sqe, u->event_fd, POLLIN);
+    sqe->user_data = TAG_WAKE;
+    return 0;
+}
+
+/* --- submit and cancel ------------------------------------------------------------------------ */
+
+/* Drop what has been sent, and empty parts. Returns whether anything is left. */
+static bool send_consume(struct eddy_op *op, size_t len)
+{
+    while (op->send.count > 0) {
+        struct iovec *iov = op->send.iov;
+        size_t n = len < iov->iov_len ? len : iov->iov_len;
+
+        iov->iov_base = (char *)iov->iov_base + n;
+        iov->iov_len -= n;
+        len -= n;
+        if (iov->iov_len > 0)
+            return true;
+        op->send.iov++;
+        op->send.count--;
+    }
+    assert(len == 0);
+    return false;
+}
+
+static int send_check(const struct eddy_op *op)
+{
+    size_t total = 0;
+
+    for (unsigned i = 0; i < op->send.count; i++) {
+        if (op->send.iov[i].iov_len > INT_MAX - total)
+            return -EMSGSIZE; /* the result could not say it */
+        total += op->send.iov[i].iov_len;
+    }
+    return 0;
+}
+
+static bool finish_at_once(struct eddy_op *op, int res)
+{
+    op->res = res;
+    op->more = false;
+    op->pending = false;
+    return true;
+}
+
+static bool uring_submit(struct eddy_driver *d, struct eddy_op *op)
+{
+    struct uring *u = uring_of(d);
+    int r = 0;
+
+    assert(!op->pending && op->kind < EDDY_OP_KINDS);
+    op->state = 0;
+    op->scratch[0] = 0;
+
+    if (op->kind == EDDY_OP_SEND) {
+        r = send_check(op);
+        if (r < 0 || !send_consume(op, 0))
+            return finish_at_once(op, r);
+    }
+    if (op->kind == EDDY_OP_CONNECT) {
+        r = eddy_sockets_open(op->connect.addr);
+        if (r < 0)
+            return finish_at_once(op, r);
+        op->scratch[0] = (uint64_t)r;
+    } else {
+        r = sides_take(u, op->fd, sides_of(op));
+        if (r < 0)
+            return finish_at_once(op, r);
+        assert(op->kind != EDDY_OP_CLOSE || u->sides[op->fd] == 0);
+    }
+
+    op->pending = true;
+    d->pending++;
+    arm(u, op);
+    return false;
+}
+
+static int result_of(const struct eddy_op *op, int res);
+
+/* The operation is no longer the driver's: the last thing before its result is told. */
+static void release(struct uring *u, struct eddy_op *op, int res)
+{
+    assert(op->pending && u->base.pending > 0);
+    if (op->state & LISTED)
+        unlist_op(op);
+    if (op->kind != EDDY_OP_CONNECT)
+        sides_release(u, op->fd, sides_of(op));
+    u->base.pending--;
+    op->state = 0;
+    op->pending = false;
+    op->more = false;
+    op->res = result_of(op, res);
+}
+
+static bool uring_cancel(struct eddy_driver *d, struct eddy_op *op)
+{
+    struct uring *u = uring_of(d);
+
+    assert(op->pending);
+    if (op->kind == EDDY_OP_CLOSE || (op->state & CANCELLED))
+        return false;
+    op->state |= CANCELLED;
+    if (!(op->state & IN_FLIGHT)) {
+        /* Only waiting to be armed: the kernel has nothing of it. */
+        assert(op->state & LISTED);
+        release(u, op, -ECANCELED);
+        return true;
+    }
+    arm_cancel(u, op);
+    return false;
+}
+
+/* --- completions ------------------------------------------------------------------------------- */
+
+static int poll_result(int events)
+{
+    return ((events & (POLLIN | POLLRDHUP)) ? EDDY_READABLE : 0) |
+           ((events & POLLOUT) ? EDDY_WRITABLE : 0) | ((events & POLLHUP) ? EDDY_HANGUP : 0) |
+           ((events & POLLERR) ? EDDY_FAILED : 0);
+}
+
+static int result_of(const struct eddy_op *op, int res)
+{
+    switch (op->kind) {
+    case EDDY_OP_CONNECT:
+        if (res >= 0)
+            return (int)op->scratch[0];
+        eddy__sys.close((int)op->scratch[0]);
+        break;
+    case EDDY_OP_SEND:
+        if (res >= 0)
+            return (int)op->scratch[0];
+        break;
+    case EDDY_OP_CLOSE:
+        return 0;
+    case EDDY_OP_POLL:
+        if (res >= 0)
+            return poll_result(res);
+        break;
+    default:
+        break;
+    }
+    return eddy_op_result(res);
+}
+
+static void finish(struct uring *u, struct eddy_op *op, int res)
+{
+    release(u, op, res);
+    op->done(op, op->res);
+}
+
+/* The kernel ended a multishot that goes on: arm it again, unless its owner wants the end.
+ * Returns whether it goes on. */
+static bool go_on(struct uring *u, struct eddy_op *op)
+{
+    if (op->state & CANCELLED)
+        return false;
+    arm(u, op);
+    return true;
+}
+
+static void deliver(struct eddy_op *op, int res)
+{
+    op->more = true;
+    op->res = res;
+    op->done(op, res);
+}
+
+/* A connection that died in the queue is the peer's affair, not the listener's: accept(2). */
+static bool is_of_one_peer(int res)
+{
+    return res == -ECONNABORTED || res == -EINTR || res == -EPROTO || res == -ENETDOWN ||
+           res == -ENOPROTOOPT || res == -EHOSTDOWN || res == -ENONET || res == -EHOSTUNREACH ||
+           res == -EOPNOTSUPP || res == -ENETUNREACH;
+}
+
+static unsigned complete_accept(struct uring *u, struct eddy_op *op, int res, bool more)
+{
+    if (res >= 0) {
+        bool last = !more && !go_on(u, op);
+
+        deliver(op, res);
+        if (last)
+            finish(u, op, -ECANCELED);
+        return 1;
+    }
+    if (more || (is_of_one_peer(res) && go_on(u, op)))
+        return 0;
+    finish(u, op, (op->state & CANCELLED) ? -ECANCELED : res);
+    return 1;
+}
+
+static unsigned complete_lend(struct uring *u, struct eddy_op *op, int res, unsigned flags)
+{
+    bool more = (flags & IORING_CQE_F_MORE) != 0;
+
+    if (res > 0) {
+        unsigned id = flags >> IORING_CQE_BUFFER_SHIFT;
+        assert((flags & IORING_CQE_F_BUFFER) && id < u->buffer_count);
+        bool last = !more && !go_on(u, op);
+
+        eddy_unpoison(buffer_at(u, id), (size_t)res);
+        op->lend.ptr = buffer_at(u, id);
+        deliver(op, res);
+        buffer_give(u, id);
+        u->returned++;
+        if (last)
+            finish(u, op, -ECANCELED);
+        return 1;
+    }
+    if (flags & IORING_CQE_F_BUFFER)
+        buffer_give(u, flags >> IORING_CQE_BUFFER_SHIFT);
+    if (more || (res == -EINTR && go_on(u, op)))
+        return 0;
+    if (res == -ENOBUFS && !(op->state & CANCELLED)) {
+        list_op(&u->starved, op);
+        return 0;
+    }
+    finish(u, op, res == -ENOBUFS ? -ECANCELED : res);
+    return 1;
+}
+
+static unsigned complete_send(struct uring *u, struct eddy_op *op, int res)
+{
+    if (res == 0)
+        res = -EIO; /* nothing was asked for with no bytes: a silent peer of a rule we lack */
+    if (res > 0) {
+        op->scratch[0] += (uint64_t)res;
+        if (send_consume(op, (size_t)res)) {
+            if (go_on(u, op))
+                return 0;
+            res = -ECANCELED;
+        }
+    } else if (res == -EINTR && go_on(u, op)) {
+        return 0;
+    }
+    finish(u, op, res);
+    return 1;
+}
+
+static unsigned complete(struct uring *u, const struct io_uring_cqe *cqe)
+{
+    struct eddy_op *op = (struct eddy_op *)(uintptr_t)(cqe->user_data & ~(uint64_t)TAG_MASK);
+    bool more = (cqe->flags & IORING_CQE_F_MORE) != 0;
+
+    switch (cqe->user_data & TAG_MASK) {
+    case TAG_WAKE:
+        if (!more)
+            (void)arm_wake(u);
+        return 0;
+    case TAG_CANCEL:
+        return 0;
+    default:
+        break;
+    }
+
+    assert(op->pending && (op->state & IN_FLIGHT));
+    if (!more) {
+        op->state = (uint8_t)(op->state & ~IN_FLIGHT);
+        if (op->state & LISTED)
+            unlist_op(op); /* its cancel, which nobody needs any more */
+    }
+    switch (op->kind) {
+    case EDDY_OP_ACCEPT:
+        return complete_accept(u, op, cqe->res, more);
+    case EDDY_OP_LEND:
+        return complete_lend(u, op, cqe->res, cqe->flags);
+    case EDDY_OP_SEND:
+        return complete_send(u, op, cqe->res);
+    default:
+        if (cqe->res == -EINTR && op->kind == EDDY_OP_RECV && go_on(u, op))
+            return 0;
+        finish(u, op, cqe->res);
+        return 1;
+    }
+}
+
+/* --- the turn ------------------------------------------------------------------------------------ */
+
+static void arm_backlog(struct uring *u)
+{
+    struct eddy_list list;
+
+    eddy_list_init(&list);
+    eddy_list_take_all(&list, &u->backlog);
+    while (!eddy_list_is_empty(&list)) {
+        struct eddy_op *op = eddy_container_of(list.next, struct eddy_op, link);
+
+        unlist_op(op);
+        if (op->state & IN_FLIGHT)
+            arm_cancel(u, op);
+        else
+            arm(u, op);
+    }
+}
+
+/*
+ * As many as buffers came back, in order. With no completion left to be handled every buffer
+ * is the kernel's, so all may try; who then finds none again does so because others were
+ * served. That is why this neither starves nor spins.
+ */
+static void arm_starved(struct uring *u)
+{
+    unsigned n = io_uring_cq_ready(&u->ring) == 0 ? u->buffer_count : u->returned;
+
+    for (; n > 0 && !eddy_list_is_empty(&u->starved); n--) {
+        struct eddy_op *op = eddy_container_of(u->starved.next, struct eddy_op, link);
+
+        unlist_op(op);
+        arm(u, op);
+    }
+}
+
+static bool kernel_has_work(const struct uring *u)
+{
+    unsigned flags = IO_URING_READ_ONCE(*u->ring.sq.kflags);
+
+    return !u->has_taskrun_flag || (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW));
+}
+
+static int enter(struct uring *u, int64_t timeout_ns)
+{
+    unsigned flags = IO_URING_READ_ONCE(*u->ring.sq.kflags);
+
+    if (timeout_ns == 0 || io_uring_cq_ready(&u->ring) > 0 || (flags & IORING_SQ_CQ_OVERFLOW) ||
+        !eddy_list_is_empty(&u->starved) || !eddy_list_is_empty(&u->backlog)) {
+        if (io_uring_sq_ready(&u->ring) == 0 && !kernel_has_work(u))
+            return 0;
+        return io_uring_submit_and_get_events(&u->ring);
+    }
+    if (timeout_ns < 0)
+        return io_uring_submit_and_wait(&u->ring, 1);
+
+    struct __kernel_timespec ts = { .tv_sec = timeout_ns / 1000000000,
+                                    .tv_nsec = timeout_ns % 1000000000 };
+    struct io_uring_cqe *cqe;
+    return io_uring_submit_and_wait_timeout(&u->ring, &cqe, 1, &ts, NULL);
+}
+
+static int uring_turn(struct eddy_driver *d, int64_t timeout_ns)
+{
+    struct uring *u = uring_of(d);
+
+    arm_backlog(u);
+    int r = enter(u, timeout_ns);
+    /* -EBUSY, -EAGAIN: the kernel wants completions taken first; what it did not take stays in
+     * the submission queue. */
+    if (r < 0 && r != -ETIME && r != -EINTR && r != -EBUSY && r != -EAGAIN)
+        return r;
+
+    struct io_uring_cqe *at;
+    unsigned head, seen = 0, count = 0;
+
+    u->returned = 0;
+    io_uring_for_each_cqe(&u->ring, head, at)
+    {
+        /* Copied and given back first: done() may submit, which may need the room. */
+        struct io_uring_cqe cqe = { .user_data = at->user_data,
+                                    .res = at->res,
+                                    .flags = at->flags };
+
+        io_uring_cq_advance(&u->ring, 1);
+        count += complete(u, &cqe);
+        if (++seen == TURN_MAX)
+            break;
+    }
+    arm_starved(u);
+    return (int)count;
+}
+
+static void uring_wake(struct eddy_driver *d)
+{
+    static const uint64_t one = 1;
+    int saved = errno; /* a signal handler must leave it */
+
+    (void)eddy__sys.write(uring_of(d)->event_fd, &one, sizeof one);
+    errno = saved;
+}
+
+/* --- open and close ------------------------------------------------------------------------------ */
+
+static int ring_open(struct uring *u, const char **why)
+{
+    static const unsigned tries[] = {
+        IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_COOP_TASKRUN |
+            IORING_SETUP_TASKRUN_FLAG, /* Linux 6.1 */
+        IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
+    };
+    int r = -EINVAL;
+
+    for (size_t i = 0; i < sizeof tries / sizeof *tries && r == -EINVAL; i++) {
+        struct io_uring_params p = {
+            .flags = tries[i] | IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL,
+            .cq_entries = u->short_io ? SHORT_COMPLETIONS : COMPLETIONS,
+        };
+        r = io_uring_queue_init_params(u->entries, &u->ring, &p);
+    }
+    if (r < 0) {
+        *why = r == -ENOSYS   ? "this kernel has no io_uring"
+               : r == -EPERM  ? "io_uring is forbidden here, by a seccomp filter (containers) or "
+                                "by sysctl kernel.io_uring_disabled"
+               : r == -EINVAL ? "this kernel's io_uring is older than Linux 6.0"
+               : r == -ENOMEM ? "no memory for io_uring's queues, or RLIMIT_MEMLOCK is too low"
+                              : "io_uring_setup failed";
+        return r;
+    }
+    u->ring_open = true;
+    u->has_taskrun_flag = (u->ring.flags & IORING_SETUP_TASKRUN_FLAG) != 0;
+    /* Saves looking the ring up at every call; a convenience, so it may fail. */
+    (void)io_uring_register_ring_fd(&u->ring);
+    return 0;
+}
+
+static int probe(struct uring *u, const char **why)
+{
+    /* SEND_ZC is not used: it came with Linux 6.0, as did multishot receive, which has no
+     * opcode of its own to be probed. */
+    static const int needed[] = {
+        IORING_OP_ACCEPT, IORING_OP_CONNECT,  IORING_OP_RECV,         IORING_OP_SEND,
+        IORING_OP_SENDMSG, IORING_OP_CLOSE,   IORING_OP_ASYNC_CANCEL, IORING_OP_POLL_ADD,
+        IORING_OP_SEND_ZC,
+    };
+    const unsigned features = IORING_FEAT_EXT_ARG | IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE |
+                              IORING_FEAT_FAST_POLL;
+    struct io_uring_probe *p = io_uring_get_probe_ring(&u->ring);
+    bool all = p && (u->ring.features & features) == features;
+
+    for (size_t i = 0; all && i < sizeof needed / sizeof *needed; i++)
+        all = io_uring_opcode_supported(p, needed[i]);
+    io_uring_free_probe(p);
+    if (!all) {
+        *why = "this kernel's io_uring lacks operations that Linux 6.0 has";
+        return -EOPNOTSUPP;
+    }
+    return 0;
+}
+
+static void uring_free(struct uring *u)
+{
+    if (u->ring_open)
+        io_uring_queue_exit(&u->ring);
+    if (u->event_fd >= 0)
+        eddy__sys.close(u->event_fd);
+    if (u->buffer_map) {
+        eddy_unpoison(u->buffer_map, u->buffer_map_len);
+        eddy__sys.munmap(u->buffer_map, u->buffer_map_len);
+    }
+    eddy__free(u->sides, u->sides_cap);
+    eddy__free(u->headers, u->entries * sizeof *u->headers);
+    eddy__free(u, sizeof *u);
+}
+
+static int parts_open(struct uring *u, const char **why)
+{
+    u->entries = u->short_io ? SHORT_ENTRIES : ENTRIES;
+    u->headers = eddy__zalloc(u->entries * sizeof *u->headers);
+    if (!u->headers)
+        return -ENOMEM;
+
+    int r = ring_open(u, why);
+    if (r < 0)
+        return r;
+    r = probe(u, why);
+    if (r < 0)
+        return r;
+    r = buffers_open(u);
+    if (r < 0) {
+        *why = "io_uring's buffer ring could not be registered";
+        return r;
+    }
+    u->event_fd = eddy__sys.eventfd(0);
+    if (u->event_fd < 0)
+        return u->event_fd;
+    return arm_wake(u);
+}
+
+static int uring_open(const struct eddy_driver_config *config, struct eddy_driver **ret_driver,
+                      const char **why)
+{
+    struct uring *u = eddy__zalloc(sizeof *u);
+
+    if (!u)
+        return -ENOMEM;
+    u->base.ops = &eddy_driver_uring;
+    u->base.backend = "uring";
+    u->short_io = config->short_io;
+    u->event_fd = -1;
+    eddy_list_init(&u->starved);
+    eddy_list_init(&u->backlog);
+
+    int r = parts_open(u, why);
+    if (r < 0) {
+        uring_free(u);
+        return r;
+    }
+    *ret_driver = &u->base;
+    return 0;
+}
+
+static void uring_close(struct eddy_driver *d)
+{
+    assert(d->pending == 0);
+    uring_free(uring_of(d));
+}
+
+const struct eddy_driver_ops eddy_driver_uring = {
+    .name = "uring",
+    .open = uring_open,
+    .close = uring_close,
+    .submit = uring_submit,
+    .cancel = uring_cancel,
+    .turn = uring_turn,
+    .wake = uring_wake,
+    .listen = eddy_sockets_listen,
+    .shutdown = eddy_sockets_shutdown,
+    .address = eddy_sockets_address,
+    .now_ns = eddy_sockets_now_ns,
+    .wall_ns = eddy_sockets_wall_ns,
+    .random = eddy_sockets_random,
+};

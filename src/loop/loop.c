@@ -1,0 +1,334 @@
+/*
+ * loop/loop.c - the loop: one iteration fits one screen
+ *
+ *   1. timers that are due            bounded by TIMERS_A_TURN
+ *   2. the ready queue as it stood    what is queued meanwhile waits for the next iteration
+ *   3. submit and wait                not at all while something is ready
+ *   4. completions                    bounded by the driver
+ *   5. posts and signals              told by the driver's wake
+ *
+ * depth counts the iterations on this thread's stack: 0 is plain code, where a call that waits
+ * turns the loop itself. Callbacks run at depth 1 with no current task.
+ */
+#include "loop/loop.h"
+
+#include "base/memory.h"
+#include "base/sys.h"
+
+#include <eddy/log.h>
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TIMERS_A_TURN 10000
+
+static _Thread_local struct eddy_loop *this_loop;
+
+/* Not inlined: a task must not keep the address of a thread-local across a switch. */
+__attribute__((noinline)) struct eddy_loop *eddy__loop(void)
+{
+    return this_loop;
+}
+
+/* --- operations ------------------------------------------------------------------------------ */
+
+bool eddy__op_submit(struct eddy_loop *loop, struct eddy_op *op)
+{
+    assert(!op->pending);
+    if (eddy_fault_here(EDDY_FAULT_OP) && op->kind != EDDY_OP_CLOSE) {
+        op->more = false;
+        op->res = -ECONNRESET;
+        return true;
+    }
+    return loop->driver->ops->submit(loop->driver, op);
+}
+
+bool eddy__op_cancel(struct eddy_loop *loop, struct eddy_op *op)
+{
+    assert(op->pending);
+    return loop->driver->ops->cancel(loop->driver, op);
+}
+
+/* --- ready queue and timers --------------------------------------------------------------------- */
+
+void eddy__soon(struct eddy_loop *loop, struct eddy_soon *s, eddy_soon_fn *run)
+{
+    s->run = run;
+    if (s->link.next && !eddy_list_is_empty(&s->link))
+        return;
+    eddy_list_push(&loop->ready, &s->link);
+}
+
+void eddy__soon_cancel(struct eddy_soon *s)
+{
+    if (s->link.next)
+        eddy_list_remove(&s->link);
+}
+
+void eddy__timer_start(struct eddy_loop *loop, struct eddy_timer *t, int64_t deadline_ns,
+                       eddy_timer_fn *fire)
+{
+    eddy_wheel_cancel(&loop->wheel, t);
+    eddy_wheel_arm(&loop->wheel, t, deadline_ns, fire);
+}
+
+void eddy__timer_stop(struct eddy_loop *loop, struct eddy_timer *t)
+{
+    eddy_wheel_cancel(&loop->wheel, t);
+}
+
+static void run_ready(struct eddy_loop *loop)
+{
+    struct eddy_list batch;
+    struct eddy_list *link;
+
+    eddy_list_init(&batch);
+    eddy_list_take_all(&batch, &loop->ready);
+    while ((link = eddy_list_shift(&batch))) {
+        struct eddy_soon *s = eddy_container_of(link, struct eddy_soon, link);
+        s->run(s);
+    }
+}
+
+/* How long the driver may wait: not at all while something is ready, else until the next timer,
+ * and never longer than the caller allows (negative: for ever). */
+static int64_t wait_limit(struct eddy_loop *loop, int64_t timeout_ns)
+{
+    if (loop->nudged || !eddy_list_is_empty(&loop->ready) ||
+        atomic_load_explicit(&loop->posts, memory_order_relaxed) ||
+        atomic_load_explicit(&loop->signals, memory_order_relaxed))
+        return 0;
+    int64_t next = eddy_wheel_next(&loop->wheel);
+    if (next == INT64_MAX)
+        return timeout_ns;
+    int64_t until = next - eddy_loop_clock(loop);
+    if (until < 0)
+        until = 0;
+    return timeout_ns < 0 || until < timeout_ns ? until : timeout_ns;
+}
+
+int eddy__loop_iterate(struct eddy_loop *loop, int64_t timeout_ns)
+{
+    assert(loop->depth == 0 && loop == this_loop);
+    loop->depth++;
+    loop->iterations++;
+    loop->nudged = false;
+    loop->now_ns = eddy_loop_clock(loop);
+
+    size_t fired = eddy_wheel_expire(&loop->wheel, loop->now_ns, TIMERS_A_TURN);
+    loop->timers_fired += fired;
+    run_ready(loop);
+
+    /* Announce the sleep before looking at the posts for the last time: a post either sees
+     * `asleep` and wakes the driver, or is seen here. Sequentially consistent for that. */
+    if (timeout_ns != 0)
+        atomic_store(&loop->asleep, true);
+    int count = loop->driver->ops->turn(loop->driver, wait_limit(loop, timeout_ns));
+    atomic_store_explicit(&loop->asleep, false, memory_order_relaxed);
+    if (count > 0)
+        loop->completions += (unsigned)count;
+    loop->now_ns = eddy_loop_clock(loop);
+
+    if (atomic_load_explicit(&loop->posts, memory_order_relaxed))
+        eddy_post_run_all(loop);
+    if (atomic_load_explicit(&loop->signals, memory_order_relaxed))
+        eddy_signals_run(loop);
+    loop->depth--;
+    return count < 0 ? count : count + (int)fired;
+}
+
+int eddy_loop_turn(struct eddy_loop *loop, int64_t timeout_ms)
+{
+    if (loop->depth || loop->current)
+        return -EDEADLK;
+    return eddy__loop_iterate(loop, timeout_ms < 0 ? -1 : timeout_ms * 1000000);
+}
+
+int eddy_loop_run(struct eddy_loop *loop)
+{
+    if (loop->depth || loop->current)
+        return -EDEADLK;
+    loop->stop = false;
+    while (!loop->stop) {
+        int r = eddy__loop_iterate(loop, -1);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+void eddy_loop_stop(struct eddy_loop *loop)
+{
+    loop->stop = true;
+    loop->nudged = true;
+}
+
+/* --- birth and end -------------------------------------------------------------------------------- */
+
+int eddy_loop_new(const struct eddy_loop_options *options, struct eddy_loop **ret_loop)
+{
+    if (this_loop)
+        return -EBUSY;
+    struct eddy_loop *loop = eddy__zalloc(sizeof *loop);
+    if (!loop)
+        return -ENOMEM;
+    if (options)
+        memcpy(&loop->options, options,
+               options->size < sizeof loop->options ? options->size : sizeof loop->options);
+
+    const char *name = loop->options.backend ? loop->options.backend : getenv("EDDY_BACKEND");
+    int r = eddy_backend_open(loop, name && *name ? name : NULL);
+    loop->options.backend = NULL; /* the caller's string need not live on */
+    if (r < 0) {
+        eddy__free(loop, sizeof *loop);
+        return r;
+    }
+    loop->now_ns = eddy_loop_clock(loop);
+    eddy_wheel_init(&loop->wheel, loop->now_ns);
+    eddy_list_init(&loop->ready);
+    this_loop = loop;
+    *ret_loop = loop;
+    return 0;
+}
+
+void eddy_loop_free(struct eddy_loop *loop)
+{
+    if (!loop)
+        return;
+    assert(loop == this_loop && loop->depth == 0);
+    /* What rooms keep may have descriptors to close and callbacks to run, each in its order. */
+    for (int i = 0; i < EDDY_SLOTS; i++) {
+        void *slot = loop->slot[i];
+        if (slot && loop->slot_free[i])
+            loop->slot_free[i](slot);
+        loop->slot[i] = NULL;
+    }
+    for (int i = 0; i < 1000 && (loop->driver->pending || !eddy_list_is_empty(&loop->ready) ||
+                                 atomic_load(&loop->posts));
+         i++)
+        eddy__loop_iterate(loop, loop->driver->pending ? 10000000 : 0);
+    eddy_signals_forget(loop);
+    loop->driver->ops->close(loop->driver);
+    this_loop = NULL;
+    eddy__free(loop, sizeof *loop);
+}
+
+/* --- a loop for a thread that made none ------------------------------------------------------------ */
+
+static pthread_key_t at_thread_end;
+static pthread_once_t at_thread_end_once = PTHREAD_ONCE_INIT;
+
+static void free_threads_loop(void *loop)
+{
+    if (loop == this_loop)
+        eddy_loop_free(loop);
+}
+
+/* Keys' destructors do not run for the main thread when main() returns. */
+static void free_mains_loop(void)
+{
+    if (this_loop && this_loop->owned_by_thread && this_loop->depth == 0 && !this_loop->current)
+        eddy_loop_free(this_loop);
+}
+
+static void make_key(void)
+{
+    pthread_key_create(&at_thread_end, free_threads_loop);
+    atexit(free_mains_loop);
+}
+
+struct eddy_loop *eddy_loop_current(void)
+{
+    struct eddy_loop *loop = eddy__loop();
+
+    if (loop)
+        return loop;
+    int r = eddy_loop_new(NULL, &loop);
+    if (r < 0) {
+        eddy_log(EDDY_LOG_ERROR, "no event loop for this thread: %s", eddy_strerror(r));
+        return NULL;
+    }
+    loop->owned_by_thread = true;
+    pthread_once(&at_thread_end_once, make_key);
+    pthread_setspecific(at_thread_end, loop);
+    return loop;
+}
+
+/* --- clocks, alarms, report ------------------------------------------------------------------------- */
+
+int64_t eddy_now_ns(void)
+{
+    struct eddy_loop *loop = eddy__loop();
+
+    return loop ? eddy_loop_clock(loop) : eddy__sys.now_ns();
+}
+
+int64_t eddy_wall_ns(void)
+{
+    struct eddy_loop *loop = eddy__loop();
+
+    return loop ? loop->driver->ops->wall_ns(loop->driver) : eddy__sys.wall_ns();
+}
+
+struct eddy_alarm {
+    struct eddy_timer timer;
+    struct eddy_loop *loop;
+    void (*fn)(void *ctx);
+    void *ctx;
+};
+
+static void alarm_fire(struct eddy_timer *t)
+{
+    struct eddy_alarm *alarm = eddy_container_of(t, struct eddy_alarm, timer);
+
+    alarm->fn(alarm->ctx);
+}
+
+int eddy_alarm_new(void (*fn)(void *ctx), void *ctx, struct eddy_alarm **ret_alarm)
+{
+    struct eddy_loop *loop = eddy_loop_current();
+    struct eddy_alarm *alarm = loop ? eddy__zalloc(sizeof *alarm) : NULL;
+
+    if (!alarm)
+        return -ENOMEM;
+    alarm->loop = loop;
+    alarm->fn = fn;
+    alarm->ctx = ctx;
+    *ret_alarm = alarm;
+    return 0;
+}
+
+void eddy_alarm_start(struct eddy_alarm *alarm, int64_t delay_ms)
+{
+    if (delay_ms < 0)
+        delay_ms = 0;
+    eddy__timer_start(alarm->loop, &alarm->timer, eddy_loop_clock(alarm->loop) + delay_ms * 1000000,
+                      alarm_fire);
+}
+
+void eddy_alarm_stop(struct eddy_alarm *alarm)
+{
+    eddy__timer_stop(alarm->loop, &alarm->timer);
+}
+
+void eddy_alarm_free(struct eddy_alarm *alarm)
+{
+    if (!alarm)
+        return;
+    eddy_alarm_stop(alarm);
+    eddy__free(alarm, sizeof *alarm);
+}
+
+void eddy_loop_info(const struct eddy_loop *loop, struct eddy_loop_info *ret_info)
+{
+    *ret_info = (struct eddy_loop_info){
+        .backend = loop->driver->backend,
+        .why = loop->why ? loop->why : "",
+        .iterations = loop->iterations,
+        .completions = loop->completions,
+        .timers_fired = loop->timers_fired,
+        .timers = loop->wheel.count,
+        .pending = loop->driver->pending,
+    };
+}

@@ -1,0 +1,107 @@
+/*
+ * loop/loop.h - the loop from inside: what the rooms above hang on it
+ */
+#ifndef EDDY_LOOP_LOOP_H
+#define EDDY_LOOP_LOOP_H
+
+#include "base/fault.h"
+#include "base/list.h"
+#include "base/wheel.h"
+#include "loop/driver.h"
+
+#include <eddy/loop.h>
+
+#include <stdatomic.h>
+
+/* Something to be run in the next iteration's ready phase. Embedded in its owner. */
+struct eddy_soon;
+typedef void eddy_soon_fn(struct eddy_soon *s);
+struct eddy_soon {
+    struct eddy_list link; /* self-linked while not queued; zero before the first use */
+    eddy_soon_fn *run;
+};
+
+/* What other rooms keep for each loop. Freed in this order when the loop ends. */
+enum eddy_loop_slot {
+    EDDY_SLOT_CLIENT, /* http: the client's pool of connections */
+    EDDY_SLOT_SERVER, /* http: arenas, dates */
+    EDDY_SLOT_DNS,
+    EDDY_SLOT_STREAM,
+    EDDY_SLOT_OFFLOAD,
+    EDDY_SLOT_TASK, /* task: the stack pool, the root task */
+    EDDY_SLOTS
+};
+
+/* A function handed to the loop from any thread; allocated by eddy_post(), or embedded. */
+struct eddy_post {
+    struct eddy_post *next;
+    void (*fn)(void *ctx);
+    void *ctx;
+    bool embedded;
+};
+
+struct eddy_loop {
+    struct eddy_driver *driver;
+    int64_t now_ns; /* read once an iteration, and after waits */
+    struct eddy_wheel wheel;
+    struct eddy_list ready; /* of struct eddy_soon */
+    void *current;          /* the task that runs; task/'s */
+    unsigned depth;         /* of turns and tasks on the thread's stack: 0 in plain code */
+    bool stop;
+    bool nudged;          /* what plain code waits for has come: do not sleep in this iteration */
+    bool owned_by_thread; /* made by eddy_loop_current() */
+    const char *why;
+    void *slot[EDDY_SLOTS];
+    void (*slot_free[EDDY_SLOTS])(void *slot);
+
+    _Atomic(struct eddy_post *) posts; /* a stack, newest first; any thread pushes */
+    atomic_bool asleep;                /* in, or about to enter, the driver's wait */
+    _Atomic uint64_t signals;          /* bits of signals that came */
+    struct eddy_loop_options options;
+
+    uint64_t iterations;
+    uint64_t completions;
+    uint64_t timers_fired;
+};
+
+/* This thread's loop or NULL: no making. One non-inlined accessor, because a task may not
+ * cache a thread-local's address. */
+EDDY_PRIVATE struct eddy_loop *eddy__loop(void);
+
+/* Submit and cancel: see op.h. The `op` fault seam is here, on every driver. */
+EDDY_PRIVATE bool eddy__op_submit(struct eddy_loop *loop, struct eddy_op *op);
+EDDY_PRIVATE bool eddy__op_cancel(struct eddy_loop *loop, struct eddy_op *op);
+
+/* Run @s once in the next ready phase; harmless if it is queued already. */
+EDDY_PRIVATE void eddy__soon(struct eddy_loop *loop, struct eddy_soon *s, eddy_soon_fn *run);
+EDDY_PRIVATE void eddy__soon_cancel(struct eddy_soon *s);
+
+/* Timers on the loop's clock; see base/wheel.h. */
+EDDY_PRIVATE void eddy__timer_start(struct eddy_loop *loop, struct eddy_timer *t,
+                                    int64_t deadline_ns, eddy_timer_fn *fire);
+EDDY_PRIVATE void eddy__timer_stop(struct eddy_loop *loop, struct eddy_timer *t);
+
+/* As eddy_post(), with the memory in the caller's hands until @post->fn is called. */
+EDDY_PRIVATE void eddy__post_embedded(struct eddy_loop *loop, struct eddy_post *post);
+
+/* The clock of this loop's driver, afresh; loop->now_ns is the cheap one. */
+static inline int64_t eddy_loop_clock(struct eddy_loop *loop)
+{
+    return loop->driver->ops->now_ns(loop->driver);
+}
+
+/* One iteration, from plain code that waits (task/wait.c) or eddy_loop_turn(). */
+EDDY_PRIVATE int eddy__loop_iterate(struct eddy_loop *loop, int64_t timeout_ns);
+
+/* Whether the loop is in an iteration on this thread: then plain code is a callback. */
+static inline bool eddy_loop_is_turning(const struct eddy_loop *loop)
+{
+    return loop->depth > 0;
+}
+
+void eddy_post_run_all(struct eddy_loop *loop);
+void eddy_signals_run(struct eddy_loop *loop);
+void eddy_signals_forget(struct eddy_loop *loop);
+int eddy_backend_open(struct eddy_loop *loop, const char *name);
+
+#endif

@@ -1,0 +1,124 @@
+/*
+ * loop/op.h - an operation: one thing asked of the kernel, owned by whoever waits for it
+ *
+ * The model. The caller places a struct eddy_op (on a task's stack, in a connection), fills it
+ * with one of the eddy_op_… initialisers and submits it to its loop. From then on the struct,
+ * and the memory it points to, belong to the driver until the operation is complete.
+ *
+ *   submit returns true    complete already: op->res is the result, done() is NOT called.
+ *   submit returns false   pending: done(op, res) will be called from the loop, exactly once
+ *                          (a multishot: any number of times with op->more, then once without).
+ *   cancel returns true    complete now: op->res is the result (-ECANCELED, or what it had
+ *                          reached), done() is NOT called.
+ *   cancel returns false   a request only: done() will come, with -ECANCELED or with whatever
+ *                          the operation reached first. The owner waits for it.
+ *
+ * After the last done() (or a true) the driver never touches the struct again. done() may
+ * submit, cancel and free anything, its own operation included. So operations may live on task
+ * stacks, provided that whoever owns one waits for its completion.
+ *
+ * At most one reading operation (ACCEPT, RECV, LEND, POLL for input) and one writing one (SEND,
+ * CONNECT, POLL for output) may be pending on a descriptor; a second completes with -EBUSY.
+ * Nothing may be pending on a descriptor that CLOSE is submitted for: cancel it first.
+ *
+ * Results are byte counts, descriptors or 0; or a negative errno. The kernel's own ETIMEDOUT on
+ * a connection becomes -EDDY_EPEER_TIMEOUT here, so that -ETIMEDOUT always means a deadline.
+ */
+#ifndef EDDY_LOOP_OP_H
+#define EDDY_LOOP_OP_H
+
+#include "base/list.h"
+
+#include <eddy/common.h>
+#include <eddy/error.h>
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+enum eddy_op_kind {
+    EDDY_OP_ACCEPT,  /* multishot; res: a connected descriptor; ends on error (-EMFILE, ...) */
+    EDDY_OP_CONNECT, /* makes the socket; res: the connected descriptor; on failure none is left */
+    EDDY_OP_RECV,    /* into the caller's memory, one shot; res: bytes, 0 at the end */
+    EDDY_OP_LEND,    /* multishot; res: bytes at lend.ptr until done() returns, 0 at the end */
+    EDDY_OP_SEND,    /* all of it, or an error; res: bytes. The iovec array is consumed */
+    EDDY_OP_CLOSE,   /* res: 0, whatever close(2) said; cannot be cancelled */
+    EDDY_OP_POLL,    /* one shot readiness of any descriptor; res: EDDY_READABLE | ... */
+    EDDY_OP_KINDS
+};
+
+struct eddy_op;
+typedef void eddy_op_fn(struct eddy_op *op, int res);
+
+struct eddy_op {
+    eddy_op_fn *done;
+    void *ctx;     /* the owner's; kept by everybody, set after the initialiser */
+    uint8_t kind;  /* enum eddy_op_kind */
+    bool more;     /* a multishot: this completion is not the last */
+    bool pending;  /* between a submit that returned false and the last completion */
+    uint8_t state; /* the driver's */
+    int fd;
+    int res;
+    union {
+        struct {
+            const struct sockaddr *addr; /* stays valid until completion */
+            socklen_t len;
+        } connect;
+        struct {
+            void *ptr;
+            size_t len;
+        } recv;
+        struct {
+            const char *ptr; /* valid inside done() only; poisoned after it in debug builds */
+        } lend;
+        struct {
+            struct iovec *iov; /* consumed as bytes leave; both array and bytes stay valid */
+            unsigned count;
+        } send;
+        struct {
+            unsigned events; /* EDDY_READABLE | EDDY_WRITABLE */
+        } poll;
+    };
+    struct eddy_list link; /* the driver's */
+    uint64_t scratch[2];   /* the driver's */
+};
+
+static inline void eddy_op_accept(struct eddy_op *op, int fd, eddy_op_fn *done)
+{
+    *op = (struct eddy_op){ .kind = EDDY_OP_ACCEPT, .fd = fd, .done = done };
+}
+
+static inline void eddy_op_connect(struct eddy_op *op, const struct sockaddr *addr, socklen_t len,
+                                   eddy_op_fn *done)
+{
+    *op = (struct eddy_op){
+        .kind = EDDY_OP_CONNECT, .fd = -1, .done = done, .connect = { addr, len }
+    };
+}
+
+static inline void eddy_op_recv(struct eddy_op *op, int fd, void *ptr, size_t len, eddy_op_fn *done)
+{
+    *op = (struct eddy_op){ .kind = EDDY_OP_RECV, .fd = fd, .done = done, .recv = { ptr, len } };
+}
+
+static inline void eddy_op_lend(struct eddy_op *op, int fd, eddy_op_fn *done)
+{
+    *op = (struct eddy_op){ .kind = EDDY_OP_LEND, .fd = fd, .done = done };
+}
+
+static inline void eddy_op_send(struct eddy_op *op, int fd, struct iovec *iov, unsigned count,
+                                eddy_op_fn *done)
+{
+    *op = (struct eddy_op){ .kind = EDDY_OP_SEND, .fd = fd, .done = done, .send = { iov, count } };
+}
+
+static inline void eddy_op_close(struct eddy_op *op, int fd, eddy_op_fn *done)
+{
+    *op = (struct eddy_op){ .kind = EDDY_OP_CLOSE, .fd = fd, .done = done };
+}
+
+static inline void eddy_op_poll(struct eddy_op *op, int fd, unsigned events, eddy_op_fn *done)
+{
+    *op = (struct eddy_op){ .kind = EDDY_OP_POLL, .fd = fd, .done = done, .poll = { events } };
+}
+
+#endif

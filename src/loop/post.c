@@ -1,0 +1,51 @@
+/*
+ * loop/post.c - functions handed to a loop from any thread
+ *
+ * A stack without locks: any thread pushes, the loop takes all of it at once and runs it oldest
+ * first. The driver is woken by the push that finds the loop asleep, and only by that one: a
+ * busy loop, or one that was woken already, costs the poster no system call.
+ */
+#include "base/memory.h"
+#include "loop/loop.h"
+
+void eddy__post_embedded(struct eddy_loop *loop, struct eddy_post *post)
+{
+    post->next = atomic_load_explicit(&loop->posts, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak(&loop->posts, &post->next, post))
+        ;
+    if (atomic_exchange(&loop->asleep, false))
+        loop->driver->ops->wake(loop->driver);
+}
+
+int eddy_post(struct eddy_loop *loop, void (*fn)(void *ctx), void *ctx)
+{
+    struct eddy_post *post = eddy__alloc(sizeof *post);
+
+    if (!post)
+        return -ENOMEM;
+    post->fn = fn;
+    post->ctx = ctx;
+    post->embedded = false;
+    eddy__post_embedded(loop, post);
+    return 0;
+}
+
+void eddy_post_run_all(struct eddy_loop *loop)
+{
+    struct eddy_post *newest = atomic_exchange(&loop->posts, NULL);
+    struct eddy_post *oldest = NULL;
+
+    while (newest) {
+        struct eddy_post *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    while (oldest) {
+        struct eddy_post post = *oldest;
+        if (!post.embedded)
+            eddy__free(oldest, sizeof *oldest);
+        post.fn(post.ctx);
+        oldest = post.next;
+    }
+}

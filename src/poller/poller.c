@@ -1,0 +1,169 @@
+/*
+ * poller/poller.c - choosing a backend, and the table that all of them share
+ */
+#include "poller/poller.h"
+
+#include "base/memory.h"
+#include "base/sys.h"
+
+#include <eddy/error.h>
+
+#include <assert.h>
+#include <fcntl.h>
+#include <string.h>
+
+static const struct eddy_poller_ops *const backends[] = {
+#ifdef __linux__
+    &eddy_poller_epoll,
+#endif
+    &eddy_poller_poll,
+    &eddy_poller_select,
+};
+
+#define BACKENDS (sizeof backends / sizeof backends[0])
+
+const char *const *eddy_poller_backends(void)
+{
+    static const char *const names[] = {
+#ifdef __linux__
+        "epoll",
+#endif
+        "poll", "select", NULL
+    };
+
+    static_assert(sizeof names / sizeof names[0] == BACKENDS + 1, "each backend has its name");
+    return names;
+}
+
+static const struct eddy_poller_ops *find(const char *backend)
+{
+    if (!backend)
+        return backends[0];
+    for (size_t i = 0; i < BACKENDS; i++)
+        if (strcmp(backends[i]->name, backend) == 0)
+            return backends[i];
+    return NULL;
+}
+
+int eddy_poller_open(const char *backend, struct eddy_poller **ret_poller)
+{
+    const struct eddy_poller_ops *ops = find(backend);
+
+    if (!ops)
+        return -EDDY_EBACKEND;
+    struct eddy_poller *p = eddy__zalloc(ops->size);
+    if (!p)
+        return -ENOMEM;
+    p->ops = ops;
+    int r = ops->open(p);
+    if (r < 0) {
+        eddy__free(p, ops->size);
+        return r;
+    }
+    *ret_poller = p;
+    return 0;
+}
+
+void eddy_poller_free(struct eddy_poller *p)
+{
+    if (!p)
+        return;
+    p->ops->close(p);
+    eddy__free(p->watched, p->cap * sizeof *p->watched);
+    eddy__free(p, p->ops->size);
+}
+
+const char *eddy_poller_name(const struct eddy_poller *p)
+{
+    return p->ops->name;
+}
+
+bool eddy_poller_can(const char *backend, int fd)
+{
+    const struct eddy_poller_ops *ops = find(backend);
+
+    if (!ops || fd < 0 || eddy__sys.fcntl(fd, F_GETFD, 0) < 0)
+        return false;
+    return ops->check(fd) == 0;
+}
+
+/* --- the table --------------------------------------------------------------------------------- */
+
+static bool is_watched(const struct eddy_poller *p, int fd)
+{
+    return fd >= 0 && (size_t)fd < p->cap && p->watched[fd].events;
+}
+
+static int make_room(struct eddy_poller *p, int fd)
+{
+    size_t cap = p->cap ? p->cap : 64;
+
+    if ((size_t)fd < p->cap)
+        return 0;
+    while (cap <= (size_t)fd)
+        cap *= 2;
+    struct eddy_watched *grown = eddy__resize(p->watched, p->cap * sizeof *grown,
+                                              cap * sizeof *grown);
+    if (!grown)
+        return -ENOMEM;
+    memset(grown + p->cap, 0, (cap - p->cap) * sizeof *grown);
+    p->watched = grown;
+    p->cap = cap;
+    return 0;
+}
+
+static bool are_valid(unsigned events)
+{
+    return events && !(events & ~(unsigned)(EDDY_READABLE | EDDY_WRITABLE));
+}
+
+int eddy_poller_add(struct eddy_poller *p, int fd, unsigned events, uint64_t token)
+{
+    if (!are_valid(events))
+        return -EINVAL;
+    if (fd < 0)
+        return -EBADF;
+    if (is_watched(p, fd))
+        return -EEXIST;
+    int r = p->ops->check(fd);
+    if (r == 0)
+        r = make_room(p, fd);
+    if (r < 0)
+        return r;
+    p->watched[fd] = (struct eddy_watched){ .token = token, .events = events };
+    r = p->ops->add(p, fd, events);
+    if (r < 0)
+        p->watched[fd].events = 0;
+    return r;
+}
+
+int eddy_poller_modify(struct eddy_poller *p, int fd, unsigned events, uint64_t token)
+{
+    if (!are_valid(events))
+        return -EINVAL;
+    if (!is_watched(p, fd))
+        return -ENOENT;
+    struct eddy_watched before = p->watched[fd];
+    p->watched[fd].events = events;
+    p->watched[fd].token = token;
+    int r = p->ops->modify(p, fd, events);
+    if (r < 0)
+        p->watched[fd] = before;
+    return r;
+}
+
+int eddy_poller_remove(struct eddy_poller *p, int fd)
+{
+    if (!is_watched(p, fd))
+        return -ENOENT;
+    p->ops->remove(p, fd);
+    p->watched[fd].events = 0;
+    return 0;
+}
+
+int eddy_poller_wait(struct eddy_poller *p, int64_t timeout_ns, struct eddy_ready *ret, size_t cap)
+{
+    if (cap == 0)
+        return -EINVAL;
+    return p->ops->wait(p, timeout_ns, ret, cap);
+}

@@ -1,0 +1,242 @@
+/*
+ * task/task.c - birth, running and end of tasks
+ */
+#include "task/task.h"
+
+#include "base/memory.h"
+
+#include <eddy/log.h>
+
+#include <string.h>
+
+#define ARGS_MAX 1024
+
+/* --- the room --------------------------------------------------------------------------------- */
+
+static void free_room(void *slot)
+{
+    struct task_room *room = slot;
+
+    assert(eddy_list_is_empty(&room->root_scope.tasks));
+    eddy_stack_pool_done(&room->stacks);
+    eddy__free(room, sizeof *room);
+}
+
+static struct task_room *make_room(struct eddy_loop *loop)
+{
+    static const struct eddy_task_type main_type = { sizeof main_type, "main", NULL, 0 };
+    struct task_room *room = eddy__zalloc(sizeof *room);
+
+    if (!room)
+        return NULL;
+    eddy_context_of_thread(&room->thread);
+    room->root.loop = loop;
+    room->root.type = &main_type;
+    room->root.budget = TRIES_A_TURN;
+    room->root.scope = &room->root_scope;
+    eddy_scope_init(&room->root_scope, loop, NULL, NULL);
+    room->root_scope.owner = &room->root;
+    loop->slot[EDDY_SLOT_TASK] = room;
+    loop->slot_free[EDDY_SLOT_TASK] = free_room;
+    return room;
+}
+
+struct task_room *eddy_task_room(void)
+{
+    struct eddy_loop *loop = eddy_loop_current();
+
+    if (!loop)
+        return NULL;
+    struct task_room *room = loop->slot[EDDY_SLOT_TASK];
+    return room ? room : make_room(loop);
+}
+
+struct eddy_task *eddy_task_current(void)
+{
+    struct eddy_loop *loop = eddy__loop();
+
+    if (loop && loop->current)
+        return loop->current;
+    if (loop && loop->depth)
+        return NULL;
+    struct task_room *room = eddy_task_room();
+    return room ? &room->root : NULL;
+}
+
+/* --- running ------------------------------------------------------------------------------------ */
+
+static void reap(struct task_room *room, struct eddy_task *t)
+{
+    struct scope *born = t->born;
+    const char *name = t->type->name;
+    int result = t->result;
+
+    eddy_context_done(&t->context);
+    eddy_list_remove(&t->siblings);
+    eddy_stack_give(&room->stacks, t->low); /* the record is gone with it */
+    eddy_scope_child_done(born, name, result);
+}
+
+/* Switch to @t until it suspends or ends. From the thread's stack. */
+static void resume(struct eddy_task *t)
+{
+    struct eddy_loop *loop = t->loop;
+    struct task_room *room = loop->slot[EDDY_SLOT_TASK];
+    void *outer = loop->current;
+
+    assert(!outer);
+    t->budget = TRIES_A_TURN;
+    for (;;) {
+        loop->current = t;
+        eddy_context_switch(&room->thread, &t->context);
+        loop->current = outer;
+        if (!t->deep)
+            break;
+        /* eddy_call_deep(): as a callback, so that what would wait is refused. */
+        t->result = t->deep(t->deep_arg);
+        t->deep = NULL;
+    }
+    if (t->done)
+        reap(room, t);
+}
+
+static void resume_soon(struct eddy_soon *s)
+{
+    resume(eddy_container_of(s, struct eddy_task, soon));
+}
+
+void eddy_task_run_soon(struct eddy_task *t)
+{
+    eddy__soon(t->loop, &t->soon, resume_soon);
+}
+
+void eddy_task_suspend(struct eddy_task *t)
+{
+    struct task_room *room = t->loop->slot[EDDY_SLOT_TASK];
+
+    assert(t->loop->current == t);
+    eddy_context_switch(&t->context, &room->thread);
+}
+
+static void begin(void *arg)
+{
+    struct eddy_task *t = arg;
+    struct task_room *room = t->loop->slot[EDDY_SLOT_TASK];
+
+    eddy_context_arrived(&t->context, &room->thread);
+    t->result = t->type->call(t->args);
+    assert(t->scope == t->born && !t->wait);
+    t->done = true;
+    eddy_context_leave(&t->context, &room->thread);
+}
+
+/* --- birth --------------------------------------------------------------------------------------- */
+
+/* Record and arguments at the top of the stack; what is left below is the stack proper. */
+static struct eddy_task *build(struct task_room *room, struct scope *s,
+                               const struct eddy_task_type *type, const void *args)
+{
+    char *low = eddy_stack_take(&room->stacks);
+
+    if (!low)
+        return NULL;
+    char *at = low + EDDY_STACK_USABLE - sizeof(void *);
+    at -= sizeof(struct eddy_task);
+    at -= (uintptr_t)at & 15;
+    struct eddy_task *t = (struct eddy_task *)(void *)at;
+    at -= (type->args_size + 15) & ~(size_t)15;
+    memcpy(at, args, type->args_size);
+
+    eddy_context_make(&t->context, low, (size_t)(at - low), begin, t);
+    t->soon = (struct eddy_soon){ .link = { NULL, NULL } };
+    t->born = t->scope = s;
+    t->wait = NULL;
+    t->loop = s->loop;
+    t->type = type;
+    t->args = at;
+    t->low = low;
+    t->deep = NULL;
+    t->deep_arg = NULL;
+    t->result = 0;
+    t->budget = TRIES_A_TURN;
+    t->done = false;
+    eddy_list_push(&s->tasks, &t->siblings);
+    s->count++;
+    return t;
+}
+
+static int spawn(struct eddy_scope *scope, const struct eddy_task_type *type, const void *args,
+                 struct eddy_task **ret_task)
+{
+    struct scope *s = scope_of(scope);
+    int r = 0;
+
+    assert(!s->closing);
+    if (s->misplaced)
+        return -EDEADLK;
+    if (type->args_size > ARGS_MAX)
+        r = -EINVAL;
+    struct task_room *room = r == 0 ? eddy_task_room() : NULL;
+    if (r == 0 && !(room && (*ret_task = build(room, s, type, args))))
+        r = -ENOMEM;
+    if (r < 0)
+        eddy_scope_fail(s, r);
+    return r;
+}
+
+int eddy_go(struct eddy_scope *scope, const struct eddy_task_type *type, const void *args)
+{
+    struct eddy_task *t;
+
+    int r = spawn(scope, type, args, &t);
+    if (r == 0)
+        eddy_task_run_soon(t);
+    return r;
+}
+
+int eddy__go_now(struct eddy_scope *scope, const struct eddy_task_type *type, const void *args)
+{
+    struct eddy_task *t;
+
+    int r = spawn(scope, type, args, &t);
+    if (r == 0)
+        resume(t);
+    return r;
+}
+
+/* --- small questions -------------------------------------------------------------------------------- */
+
+const char *eddy_task_name(void)
+{
+    struct eddy_loop *loop = eddy__loop();
+    struct eddy_task *t = loop ? loop->current : NULL;
+
+    return t ? t->type->name : "main";
+}
+
+void eddy_stack_info(struct eddy_stack_info *ret_info)
+{
+    struct task_room *room = eddy_task_room();
+
+    *ret_info = (struct eddy_stack_info){
+        .guard = eddy_stack_guard_name(),
+        .size = EDDY_STACK_USABLE,
+        .live = room ? room->stacks.live : 0,
+        .pooled = room ? room->stacks.pooled : 0,
+    };
+}
+
+int eddy_call_deep(int (*fn)(void *arg), void *arg)
+{
+    struct eddy_loop *loop = eddy__loop();
+    struct eddy_task *t = loop ? loop->current : NULL;
+
+    if (!t)
+        return fn(arg);
+    t->deep_arg = arg;
+    t->deep = fn;
+    eddy_task_suspend(t);
+    int r = t->result;
+    t->result = 0;
+    return r;
+}

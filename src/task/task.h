@@ -1,0 +1,106 @@
+/*
+ * task/task.h - tasks and scopes from inside
+ *
+ * A task's record lies at the top of its own stack, with its arguments below: a sleeping task
+ * is one warm page. It is ready (in the loop's queue), running (loop->current), suspended
+ * (task->wait says in what), or done, which it stays only until the loop has reaped it.
+ *
+ * Two trees in one: a scope's children are tasks; a task's body, and plain code, enter scopes
+ * one inside the other. So every scope has a parent scope, and the end of one walks down over
+ * `subscopes`. Who waits with scope S as its innermost is found from S: its owner (the body that
+ * entered it) and its children, those of them that have entered no scope of their own.
+ */
+#ifndef EDDY_TASK_TASK_H
+#define EDDY_TASK_TASK_H
+
+#include "loop/loop.h"
+#include "task/context.h"
+#include "task/stack.h"
+#include "task/wait.h"
+
+#include <eddy/task.h>
+
+struct scope;
+
+struct eddy_task {
+    struct eddy_context context;
+    struct eddy_soon soon;     /* its turn to run */
+    struct eddy_list siblings; /* in born->tasks */
+    struct scope *born;        /* the scope it is a child of; NULL for the root */
+    struct scope *scope;       /* innermost */
+    struct eddy_wait *wait;    /* in what it is suspended */
+    struct eddy_loop *loop;
+    const struct eddy_task_type *type;
+    void *args;
+    void *low;              /* of its stack */
+    int (*deep)(void *arg); /* eddy_call_deep(): to be run on the thread's stack */
+    void *deep_arg;
+    int result;
+    int budget; /* tries that may succeed at once before it yields */
+    bool done;
+};
+
+struct scope {
+    size_t size; /* of the public struct; first, as there */
+    struct eddy_loop *loop;
+    struct scope *parent;
+    struct eddy_task *owner;   /* whose body is inside; NULL: callback code's */
+    struct eddy_list siblings; /* in parent->subscopes */
+    struct eddy_list subscopes;
+    struct eddy_list tasks;   /* children that live */
+    struct eddy_wait *joiner; /* who waits for the last child */
+    size_t count;             /* of tasks */
+    size_t failures;
+    int64_t deadline_ns; /* its own; INT64_MAX: none */
+    int64_t nearest_ns;  /* of its own and all outer ones that reach in */
+    struct eddy_timer timer;
+    void (*on_fail)(void *ctx, const char *task_name, int error);
+    void *ctx;
+    void (*on_empty)(void *ctx);
+    void *on_empty_ctx;
+    struct eddy_soon soon; /* on_empty is called from the loop */
+    int error;             /* the first failure */
+    int why;               /* what waits in it return; 0 while it goes on */
+    bool isolate;
+    bool shield;
+    bool expired;
+    bool draining;
+    bool closing;   /* eddy__scope_close() was called */
+    bool misplaced; /* entered in a callback: nothing may be started in it */
+    bool heap;      /* of eddy_scope_new() */
+} __attribute__((may_alias));
+
+static_assert(sizeof(struct scope) <= sizeof(struct eddy_scope), "a placed scope has room");
+
+/* What this room keeps for a loop, in EDDY_SLOT_TASK. */
+struct task_room {
+    struct eddy_task root; /* plain code */
+    struct scope root_scope;
+    struct eddy_context thread;
+    struct eddy_stack_pool stacks;
+};
+
+#define TRIES_A_TURN 32
+
+static inline struct scope *scope_of(struct eddy_scope *s)
+{
+    return (struct scope *)(void *)s;
+}
+
+/* This thread's room, made when there is none; NULL: out of memory. */
+struct task_room *eddy_task_room(void);
+
+/* Who runs: a task, the root in plain code, NULL in a callback (or without memory). */
+struct eddy_task *eddy_task_current(void);
+
+/* Leave the running task; comes back when its `soon` has run. */
+void eddy_task_suspend(struct eddy_task *t);
+void eddy_task_run_soon(struct eddy_task *t);
+
+void eddy_scope_init(struct scope *s, struct eddy_loop *loop, struct scope *parent,
+                     const struct eddy_scope_options *options);
+void eddy_scope_child_done(struct scope *s, const char *name, int result);
+void eddy_scope_fail(struct scope *s, int error); /* a child failed, or could not be made */
+int eddy_scope_reason(struct scope *s);           /* ->why, with late deadlines seen to */
+
+#endif

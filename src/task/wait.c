@@ -1,0 +1,158 @@
+/*
+ * task/wait.c - suspending and waking; sleep, yield, and waiting for an operation
+ */
+#include "task/wait.h"
+
+#include "task/task.h"
+
+#include <eddy/log.h>
+
+int eddy__wait_check(void)
+{
+    struct eddy_task *t = eddy_task_current();
+
+    if (!t)
+        return eddy__loop() ? -EDEADLK : -ENOMEM;
+    return eddy_scope_reason(t->scope);
+}
+
+int eddy__wait(struct eddy_wait *w)
+{
+    struct eddy_task *t = eddy_task_current();
+
+    assert(t && !t->wait && "eddy__wait_check() comes first");
+    if (w->done)
+        return w->result;
+    w->task = t;
+    t->wait = w;
+    if (t->born) {
+        eddy_task_suspend(t);
+    } else {
+        while (!w->done) {
+            int r = eddy__loop_iterate(t->loop, -1);
+            if (r < 0)
+                eddy_log(EDDY_LOG_ERROR, "the loop cannot wait: %s", eddy_strerror(r));
+        }
+    }
+    assert(w->done && !t->wait);
+    return w->result;
+}
+
+void eddy__wake(struct eddy_wait *w, int result)
+{
+    struct eddy_task *t = w->task;
+
+    assert(!w->done);
+    w->done = true;
+    w->result = result;
+    if (!t)
+        return; /* before its wait began */
+    t->wait = NULL;
+    if (t->born)
+        eddy_task_run_soon(t);
+    else
+        t->loop->nudged = true;
+}
+
+/* --- yielding -------------------------------------------------------------------------------- */
+
+static void give_way(struct eddy_task *t)
+{
+    t->budget = TRIES_A_TURN;
+    if (t->born) {
+        eddy_task_run_soon(t);
+        eddy_task_suspend(t);
+    } else {
+        eddy__loop_iterate(t->loop, 0);
+    }
+}
+
+void eddy__budget_spend(void)
+{
+    struct eddy_task *t = eddy_task_current();
+
+    if (t && --t->budget <= 0)
+        give_way(t);
+}
+
+int eddy_yield(void)
+{
+    int r = eddy__wait_check();
+
+    if (r < 0)
+        return r;
+    give_way(eddy_task_current());
+    return 0;
+}
+
+/* --- sleeping ---------------------------------------------------------------------------------- */
+
+struct sleeper {
+    struct eddy_wait wait; /* first */
+    struct eddy_timer timer;
+};
+
+static void slept(struct eddy_timer *t)
+{
+    eddy__wake(&eddy_container_of(t, struct sleeper, timer)->wait, 0);
+}
+
+static void sleep_interrupted(struct eddy_wait *w, int why)
+{
+    eddy__timer_stop(w->task->loop, &((struct sleeper *)(void *)w)->timer);
+    eddy__wake(w, why);
+}
+
+int eddy_sleep(int64_t ms)
+{
+    if (ms <= 0)
+        return eddy_yield();
+    int r = eddy__wait_check();
+    if (r < 0)
+        return r;
+    struct sleeper s = { .wait = EDDY_WAIT(sleep_interrupted) };
+    struct eddy_loop *loop = eddy__loop();
+    eddy__timer_start(loop, &s.timer, eddy_loop_clock(loop) + ms * 1000000, slept);
+    return eddy__wait(&s.wait);
+}
+
+/* --- operations ---------------------------------------------------------------------------------- */
+
+struct op_wait {
+    struct eddy_wait wait; /* first */
+    struct eddy_op *op;
+};
+
+static void op_done(struct eddy_op *op, int res)
+{
+    struct op_wait *w = op->ctx;
+
+    eddy__wake(&w->wait, res);
+}
+
+static void op_interrupted(struct eddy_wait *w, int why)
+{
+    struct op_wait *self = (struct op_wait *)(void *)w;
+
+    (void)why;
+    if (eddy__op_cancel(w->task->loop, self->op))
+        eddy__wake(w, self->op->res);
+}
+
+int eddy__op_wait(struct eddy_op *op)
+{
+    int r = eddy__wait_check();
+
+    if (r < 0)
+        return r;
+    struct op_wait w = { .wait = EDDY_WAIT(op_interrupted), .op = op };
+    op->ctx = &w;
+    op->done = op_done;
+    if (eddy__op_submit(eddy__loop(), op)) {
+        if (op->res >= 0)
+            eddy__budget_spend();
+        return op->res;
+    }
+    r = eddy__wait(&w.wait);
+    return r == -ECANCELED && w.wait.why ? w.wait.why : r;
+}

@@ -1,0 +1,322 @@
+/*
+ * The table of rules in eddy/task.h, a test for each row, on every driver.
+ *
+ * backends: select poll epoll uring sim
+ */
+#include "check.h"
+
+#include "loop/loop.h"
+#include "task/wait.h"
+
+#include <eddy/loop.h>
+#include <eddy/task.h>
+
+#include <string.h>
+
+static int64_t elapsed_ms(int64_t since_ns)
+{
+    return (eddy_now_ns() - since_ns) / 1000000;
+}
+
+/* Sleeps, and says how it ended. */
+struct sleeper_args {
+    int64_t ms;
+    int result;
+    int *ended;
+};
+
+static int sleeper(struct sleeper_args *a)
+{
+    int r = eddy_sleep(a->ms);
+
+    if (a->ended)
+        *a->ended = r;
+    return r < 0 ? r : a->result;
+}
+EDDY_TASK(sleeper);
+
+#define UNSET 12345
+
+EDDY_TEST(leaving_cancels_and_waits)
+{
+    int ended = UNSET;
+    {
+        EDDY_SCOPE(s, .timeout_ms = 0);
+        EDDY_GO(&s, sleeper, .ms = 60000, .ended = &ended);
+        EDDY_CHECK_EQ(eddy_yield(), 0);
+        EDDY_CHECK_EQ(ended, UNSET);
+    }
+    EDDY_CHECK_EQ(ended, -ECANCELED);
+}
+
+EDDY_TEST(join_waits_without_cancelling)
+{
+    int a = UNSET, b = UNSET;
+    EDDY_SCOPE(s, .timeout_ms = 0);
+
+    EDDY_GO(&s, sleeper, .ms = 5, .ended = &a);
+    EDDY_GO(&s, sleeper, .ms = 10, .ended = &b);
+    int64_t start = eddy_now_ns();
+    EDDY_CHECK_EQ(eddy_join(&s), 0);
+    EDDY_CHECK_EQ(a, 0);
+    EDDY_CHECK_EQ(b, 0);
+    EDDY_CHECK(elapsed_ms(start) >= 10);
+    EDDY_CHECK_EQ(eddy_scope_tasks(&s), 0);
+}
+
+EDDY_TEST(first_failure_cancels_siblings)
+{
+    int a = UNSET, b = UNSET;
+    EDDY_SCOPE(s, .timeout_ms = 0);
+
+    EDDY_GO(&s, sleeper, .ms = 60000, .ended = &a);
+    EDDY_GO(&s, sleeper, .ms = 1, .result = -EIO, .ended = &b);
+    EDDY_CHECK_EQ(eddy_join(&s), -EIO);
+    EDDY_CHECK_EQ(a, -ECANCELED);
+    EDDY_CHECK_EQ(b, 0);
+}
+
+EDDY_TEST(first_failure_cancels_body)
+{
+    EDDY_SCOPE(s, .timeout_ms = 0);
+
+    EDDY_GO(&s, sleeper, .ms = 1, .result = -EIO);
+    EDDY_CHECK_EQ(eddy_sleep(60000), -ECANCELED);
+}
+
+EDDY_TEST(join_returns_first_failure)
+{
+    EDDY_SCOPE(s, .timeout_ms = 0);
+
+    EDDY_GO(&s, sleeper, .ms = 2, .result = -EPROTO);
+    EDDY_GO(&s, sleeper, .ms = 1, .result = -EIO);
+    EDDY_GO(&s, sleeper, .ms = 60000);
+    EDDY_CHECK_EQ(eddy_join(&s), -EIO);
+    EDDY_CHECK_EQ(eddy_join(&s), -EIO);
+}
+
+struct failures {
+    int count;
+    int last;
+    const char *name;
+};
+
+static void on_fail(void *ctx, const char *name, int error)
+{
+    struct failures *f = ctx;
+
+    f->count++;
+    f->last = error;
+    f->name = name;
+}
+
+EDDY_TEST(isolated_children_fail_alone)
+{
+    struct failures f = { 0 };
+    int other = UNSET;
+    EDDY_SCOPE(s, .isolate = true, .on_fail = on_fail, .ctx = &f);
+
+    EDDY_GO(&s, sleeper, .ms = 1, .result = -EIO);
+    EDDY_GO(&s, sleeper, .ms = 5, .ended = &other);
+    EDDY_CHECK_EQ(eddy_join(&s), 0);
+    EDDY_CHECK_EQ(other, 0);
+    EDDY_CHECK_EQ(f.count, 1);
+    EDDY_CHECK_EQ(f.last, -EIO);
+    EDDY_CHECK_STR(f.name, "sleeper");
+    EDDY_CHECK_EQ(eddy_scope_failures(&s), 1);
+}
+
+struct owner_args {
+    int *ran;
+    int *then;
+};
+
+static int owner(struct owner_args *a)
+{
+    *a->ran = 1;
+    *a->then = eddy_sleep(1000);
+    return 0;
+}
+EDDY_TASK(owner);
+
+EDDY_TEST(child_runs_though_cancelled)
+{
+    int ran = 0, then = UNSET;
+    {
+        EDDY_SCOPE(s, .timeout_ms = 0);
+        EDDY_CHECK_EQ(EDDY_GO(&s, owner, .ran = &ran, .then = &then), 0);
+        eddy_scope_cancel(&s);
+        EDDY_CHECK_EQ(ran, 0);
+    }
+    EDDY_CHECK_EQ(ran, 1);
+    EDDY_CHECK_EQ(then, -ECANCELED);
+}
+
+EDDY_TEST(cancellation_is_level)
+{
+    EDDY_SCOPE(s, .timeout_ms = 0);
+
+    eddy_scope_cancel(&s);
+    for (int i = 0; i < 3; i++) {
+        EDDY_CHECK_EQ(eddy_sleep(1), -ECANCELED);
+        EDDY_CHECK_EQ(eddy_yield(), -ECANCELED);
+    }
+}
+
+EDDY_TEST(entry_is_checked_first)
+{
+    EDDY_SCOPE(s, .timeout_ms = 1);
+    int64_t start = eddy_now_ns();
+
+    /* Computing past the deadline: no timer could fire, yet the next call knows that it is late.
+     * The simulator's clock stands still while we compute, so it is moved by a sleep. */
+    while (elapsed_ms(start) < 3 && strcmp(eddy_check_backend(), "sim") != 0)
+        ;
+    if (strcmp(eddy_check_backend(), "sim") == 0)
+        eddy_sleep(3);
+    EDDY_CHECK_EQ(eddy_sleep(0), -ETIMEDOUT);
+    EDDY_CHECK(eddy_scope_expired(&s));
+}
+
+static void wake_it(void *ctx)
+{
+    eddy__wake(ctx, 7);
+}
+
+static void never_interrupted(struct eddy_wait *w, int why)
+{
+    (void)w;
+    (void)why; /* a request only: the event is on its way */
+}
+
+EDDY_TEST(completion_wins)
+{
+    EDDY_SCOPE(s, .timeout_ms = 0);
+    struct eddy_wait w = EDDY_WAIT(never_interrupted);
+
+    EDDY_CHECK_EQ(eddy__wait_check(), 0);
+    EDDY_CHECK_EQ(eddy_post(eddy_loop_current(), wake_it, &w), 0);
+    eddy_scope_cancel(&s);
+    EDDY_CHECK_EQ(eddy__wait(&w), 7);
+    EDDY_CHECK_EQ(eddy_sleep(1), -ECANCELED);
+}
+
+EDDY_TEST(own_deadline_is_etimedout)
+{
+    EDDY_SCOPE(s, .timeout_ms = 5);
+    int64_t start = eddy_now_ns();
+
+    EDDY_CHECK(!eddy_scope_expired(&s));
+    EDDY_CHECK_EQ(eddy_sleep(60000), -ETIMEDOUT);
+    EDDY_CHECK(elapsed_ms(start) >= 5);
+    EDDY_CHECK(eddy_scope_expired(&s));
+
+    int child = UNSET;
+    EDDY_SCOPE(t, .timeout_ms = 5, .shield = true);
+    EDDY_GO(&t, sleeper, .ms = 60000, .ended = &child);
+    EDDY_CHECK_EQ(eddy_join(&t), -ETIMEDOUT);
+    EDDY_CHECK_EQ(child, -ETIMEDOUT);
+}
+
+EDDY_TEST(outer_end_is_ecanceled)
+{
+    EDDY_SCOPE(outer, .timeout_ms = 5);
+    {
+        EDDY_SCOPE(inner, .timeout_ms = 60000);
+        EDDY_CHECK_EQ(eddy_sleep(60000), -ECANCELED);
+        EDDY_CHECK(!eddy_scope_expired(&inner));
+    }
+    {
+        /* Both ended: the outer one outranks. */
+        EDDY_SCOPE(inner, .timeout_ms = 1);
+        EDDY_CHECK_EQ(eddy_sleep(60000), -ECANCELED);
+    }
+    EDDY_CHECK_EQ(eddy_sleep(1), -ETIMEDOUT);
+}
+
+EDDY_TEST(shield_lets_a_farewell_wait)
+{
+    EDDY_SCOPE(s, .timeout_ms = 0);
+
+    eddy_scope_cancel(&s);
+    {
+        EDDY_SHIELD(bye, .timeout_ms = 5);
+        EDDY_CHECK_EQ(eddy_sleep(1), 0);
+        EDDY_CHECK_EQ(eddy_sleep(60000), -ETIMEDOUT);
+    }
+    EDDY_CHECK_EQ(eddy_sleep(1), -ECANCELED);
+}
+
+struct adder_args {
+    int value;
+    int *sum;
+};
+
+static int adder(struct adder_args *a)
+{
+    int r = eddy_yield();
+
+    *a->sum += a->value;
+    return r;
+}
+EDDY_TASK(adder);
+
+EDDY_TEST(arguments_are_copied)
+{
+    int sum = 0;
+    EDDY_SCOPE(s, .timeout_ms = 0);
+
+    for (int i = 1; i <= 100; i++)
+        EDDY_GO(&s, adder, .value = i, .sum = &sum);
+    EDDY_CHECK_EQ(eddy_join(&s), 0);
+    EDDY_CHECK_EQ(sum, 5050);
+}
+
+EDDY_TEST(drain_asks_then_cancels)
+{
+    int ended = UNSET;
+    EDDY_SCOPE(s, .timeout_ms = 0);
+
+    EDDY_CHECK(!eddy_draining());
+    EDDY_GO(&s, sleeper, .ms = 60000, .ended = &ended);
+    EDDY_CHECK_EQ(eddy_yield(), 0);
+    int64_t start = eddy_now_ns();
+    eddy_scope_drain(&s, 10);
+    EDDY_CHECK(eddy_draining());
+    EDDY_CHECK_EQ(eddy_sleep(2), 0);
+    EDDY_CHECK_EQ(ended, UNSET);
+    EDDY_CHECK_EQ(eddy_join(&s), -ECANCELED);
+    EDDY_CHECK(elapsed_ms(start) >= 10);
+    EDDY_CHECK_EQ(ended, -ECANCELED);
+}
+
+static void in_callback(void *ctx)
+{
+    int *r = ctx;
+    EDDY_SCOPE(s, .timeout_ms = 5);
+
+    r[0] = eddy_sleep(1);
+    r[1] = EDDY_GO(&s, sleeper, .ms = 1);
+    r[2] = eddy_join(&s);
+    r[3] = eddy_loop_turn(eddy_loop_current(), 0);
+    r[4] = eddy_yield();
+}
+
+EDDY_TEST(callback_gets_edeadlk)
+{
+    int r[5] = { 0 };
+
+    EDDY_CHECK_EQ(eddy_post(eddy_loop_current(), in_callback, r), 0);
+    EDDY_CHECK_EQ(eddy_sleep(2), 0);
+    for (int i = 0; i < 5; i++)
+        EDDY_CHECK_EQ(r[i], -EDEADLK);
+}
+
+EDDY_TEST(plain_code_turns_the_loop)
+{
+    int64_t start = eddy_now_ns();
+
+    EDDY_CHECK_STR(eddy_task_name(), "main");
+    EDDY_CHECK_EQ(eddy_sleep(5), 0);
+    EDDY_CHECK(elapsed_ms(start) >= 5);
+}
