@@ -46,12 +46,25 @@ struct ready_driver {
     int wake_in; /* an eventfd, or the reading end of a pipe */
     int wake_out;
     char *lend;
+    bool short_io; /* tests: every call moves 1 to 3 bytes at most */
+    unsigned few;  /* short_io: 1, 2, 3, 1, ... */
     struct eddy_ready batch[BATCH];
 };
 
 static struct ready_driver *self(struct eddy_driver *d)
 {
     return (struct ready_driver *)(void *)d;
+}
+
+/* How much of @len a call may move. */
+static size_t at_most(struct ready_driver *r, size_t len)
+{
+    size_t few = 1 + r->few % 3;
+
+    if (!r->short_io)
+        return len;
+    r->few++;
+    return few < len ? few : len;
 }
 
 static uint64_t token_of(const struct ready_driver *r, int fd)
@@ -145,7 +158,7 @@ static int try_connect(struct eddy_op *op)
 
 /* Until all has gone: a short write is followed by another at once only where the kernel took
  * something, so the last one answers EAGAIN and the poller takes over. */
-static int try_send(struct eddy_op *op)
+static int try_send(struct ready_driver *d, struct eddy_op *op)
 {
     for (;;) {
         while (op->send.count && op->send.iov->iov_len == 0) {
@@ -156,8 +169,8 @@ static int try_send(struct eddy_op *op)
             return (int)op->scratch[0];
 
         ssize_t r;
-        if (op->send.count == 1) {
-            r = eddy__sys.send(op->fd, op->send.iov->iov_base, op->send.iov->iov_len,
+        if (op->send.count == 1 || d->short_io) {
+            r = eddy__sys.send(op->fd, op->send.iov->iov_base, at_most(d, op->send.iov->iov_len),
                                MSG_NOSIGNAL | MSG_DONTWAIT);
         } else {
             struct msghdr message = { .msg_iov = op->send.iov,
@@ -182,11 +195,12 @@ static int try_send(struct eddy_op *op)
 }
 
 /* One try. -EAGAIN: it has to wait. */
-static int try_op(struct eddy_op *op)
+static int try_op(struct ready_driver *d, struct eddy_op *op)
 {
     switch (op->kind) {
-    case EDDY_OP_RECV: return (int)eddy__sys.recv(op->fd, op->recv.ptr, op->recv.len, MSG_DONTWAIT);
-    case EDDY_OP_SEND: return try_send(op);
+    case EDDY_OP_RECV:
+        return (int)eddy__sys.recv(op->fd, op->recv.ptr, at_most(d, op->recv.len), MSG_DONTWAIT);
+    case EDDY_OP_SEND: return try_send(d, op);
     case EDDY_OP_CONNECT: return try_connect(op);
     default: assert(!"accept, lend, close and poll have ways of their own"); return -EINVAL;
     }
@@ -204,6 +218,10 @@ static void detach(struct ready_driver *r, struct eddy_op *op)
         w->out = NULL;
     op->pending = false;
     r->driver.pending--;
+    /* A descriptor that is polled is somebody else's, who closes it without telling: its number
+     * must not be found known to the poller when it is given out again. */
+    if (op->kind == EDDY_OP_POLL)
+        watch_update(r, op->fd, true);
 }
 
 static void complete(struct ready_driver *r, struct eddy_op *op, int res)
@@ -300,13 +318,13 @@ static bool submit(struct eddy_driver *d, struct eddy_op *op)
     case EDDY_OP_RECV:
         if (w->in)
             return done_now(op, -EBUSY);
-        result = try_op(op);
+        result = try_op(r, op);
         return is_again(result) ? park(r, op, false) : done_now(op, result);
     case EDDY_OP_SEND:
         if (w->out)
             return done_now(op, -EBUSY);
         op->scratch[0] = 0;
-        result = try_op(op);
+        result = try_op(r, op);
         return is_again(result) ? park(r, op, true) : done_now(op, result);
     case EDDY_OP_ACCEPT:
     case EDDY_OP_LEND:
@@ -338,6 +356,14 @@ static bool is_current(const struct ready_driver *r, int fd, uint32_t generation
     return r->watches[fd].generation == generation;
 }
 
+/* done() may have cancelled the operation, freed it, closed the descriptor, or made another
+ * operation of the same struct: then @op waits again, but for something else. */
+static bool is_still(const struct ready_driver *r, int fd, uint32_t generation,
+                     const struct eddy_op *op, enum eddy_op_kind kind)
+{
+    return is_current(r, fd, generation) && r->watches[fd].in == op && op->kind == kind;
+}
+
 static void input_accept(struct ready_driver *r, struct eddy_op *op)
 {
     int fd = op->fd;
@@ -354,8 +380,7 @@ static void input_accept(struct ready_driver *r, struct eddy_op *op)
         op->more = true;
         op->res = result;
         op->done(op, result);
-        /* done() may have cancelled the operation, freed it, and closed the descriptor. */
-        if (!is_current(r, fd, generation) || r->watches[fd].in != op)
+        if (!is_still(r, fd, generation, op, EDDY_OP_ACCEPT))
             return;
     }
 }
@@ -366,7 +391,8 @@ static void input_lend(struct ready_driver *r, struct eddy_op *op)
     uint32_t generation = r->watches[fd].generation;
 
     for (int i = 0; i < LENDS_A_TURN; i++) {
-        ssize_t n = eddy__sys.recv(fd, r->lend, LEND_SIZE, MSG_DONTWAIT);
+        size_t cap = at_most(r, LEND_SIZE);
+        ssize_t n = eddy__sys.recv(fd, r->lend, cap, MSG_DONTWAIT);
         if (is_again(n))
             return;
         if (n <= 0) {
@@ -380,7 +406,7 @@ static void input_lend(struct ready_driver *r, struct eddy_op *op)
 #ifdef EDDY_ASAN
         memset(r->lend, 0xdb, (size_t)n); /* who kept the bytes reads this */
 #endif
-        if (n < LEND_SIZE || !is_current(r, fd, generation) || r->watches[fd].in != op)
+        if ((size_t)n < cap || !is_still(r, fd, generation, op, EDDY_OP_LEND))
             return;
     }
 }
@@ -394,7 +420,7 @@ static void input(struct ready_driver *r, struct eddy_op *op, unsigned events)
     } else if (op->kind == EDDY_OP_POLL) {
         complete(r, op, (int)events);
     } else {
-        int result = try_op(op);
+        int result = try_op(r, op);
         if (!is_again(result))
             complete(r, op, result);
     }
@@ -406,7 +432,7 @@ static void output(struct ready_driver *r, struct eddy_op *op, unsigned events)
         complete(r, op, (int)events);
         return;
     }
-    int result = try_op(op);
+    int result = try_op(r, op);
     if (is_again(result))
         return;
     if (op->kind == EDDY_OP_CONNECT && result < 0) {
@@ -461,9 +487,10 @@ static void dispatch(struct ready_driver *r, const struct eddy_ready *event)
         if (!is_current(r, fd, generation))
             return;
     }
-    /* Reported, and nobody waits for it: take the interest back, or it is reported for ever. */
+    /* Reported, and nobody waits for it: take the interest back, or it is reported for ever. Not
+     * when it has just been used: the next operation most likely wants the same. */
     unsigned unwanted = r->watches[fd].interest & ~wanted(&r->watches[fd]);
-    if (unwanted & events || (!used && (events & ended)))
+    if (!used && (events & (unwanted | ended)))
         watch_update(r, fd, true);
 }
 
@@ -530,6 +557,7 @@ static int open_driver(const struct eddy_driver_config *config, struct eddy_driv
     if (!r)
         return -ENOMEM;
     r->wake_in = r->wake_out = -1;
+    r->short_io = config->short_io;
     int result = eddy_poller_open(config->backend, &r->poller);
     if (result == 0 && !(r->lend = eddy__alloc(LEND_SIZE)))
         result = -ENOMEM;

@@ -21,9 +21,9 @@
 #include <string.h>
 
 #define EVENTS_A_TURN 1024
-#define START_NS 1000000000                  /* of the monotonic clock: not 0, which means unset */
-#define WALL_OFFSET_NS 1704067199000000000   /* so that it starts at 2024-01-01T00:00:00Z */
-#define CONNECT_TRIES 6                      /* tcp_syn_retries' default, tcp(7) */
+#define START_NS 1000000000                /* of the monotonic clock: not 0, which means unset */
+#define WALL_OFFSET_NS 1704067199000000000 /* so that it starts at 2024-01-01T00:00:00Z */
+#define CONNECT_TRIES 6                    /* tcp_syn_retries' default, tcp(7) */
 
 static struct eddy_sim *sim_of(struct eddy_driver *d)
 {
@@ -202,12 +202,9 @@ static unsigned happen(struct eddy_sim *s)
         return 0;
     eddy_sim_log(s, e.kind, e.slot, e.bytes);
     switch (e.kind) {
-    case EDDY_SIM_READ:
-        return look_read(s, slot);
-    case EDDY_SIM_WRITE:
-        return look_write(s, slot);
-    case EDDY_SIM_CONNECT:
-        return reach_listener(s, slot, e.bytes);
+    case EDDY_SIM_READ: return look_read(s, slot);
+    case EDDY_SIM_WRITE: return look_write(s, slot);
+    case EDDY_SIM_CONNECT: return reach_listener(s, slot, e.bytes);
     case EDDY_SIM_CLOSE: {
         struct eddy_op *op = slot->close.op;
         detach(s, &slot->close);
@@ -216,9 +213,7 @@ static unsigned happen(struct eddy_sim *s)
         op->done(op, 0);
         return 1;
     }
-    default:
-        eddy_sim_arrive(s, slot, &e);
-        return 0;
+    default: eddy_sim_arrive(s, slot, &e); return 0;
     }
 }
 
@@ -338,7 +333,7 @@ static int sim_turn(struct eddy_driver *d, int64_t timeout_ns)
     struct eddy_sim *s = sim_of(d);
     unsigned count = 0;
     bool woken = take_wake(s);
-    int64_t until_ns = timeout_ns < 0                      ? INT64_MAX
+    int64_t until_ns = timeout_ns < 0                       ? INT64_MAX
                        : timeout_ns > INT64_MAX - s->now_ns ? INT64_MAX
                                                             : s->now_ns + timeout_ns;
 

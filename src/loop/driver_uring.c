@@ -58,9 +58,9 @@ enum { TAG_OP, TAG_CANCEL, TAG_WAKE, TAG_MASK = 7 };
 
 /* op->state, bits. */
 enum {
-    IN_FLIGHT = 1,  /* the kernel has it, or the submission queue */
-    LISTED = 2,     /* in starved or backlog */
-    CANCELLED = 4,  /* asked for; not armed again */
+    IN_FLIGHT = 1, /* the kernel has it, or the submission queue */
+    LISTED = 2,    /* in starved or backlog */
+    CANCELLED = 4, /* asked for; not armed again */
 };
 
 /* Sides of a descriptor that an operation is pending on. */
@@ -106,15 +106,12 @@ static unsigned sides_of(const struct eddy_op *op)
     switch (op->kind) {
     case EDDY_OP_ACCEPT:
     case EDDY_OP_RECV:
-    case EDDY_OP_LEND:
-        return SIDE_READ;
-    case EDDY_OP_SEND:
-        return SIDE_WRITE;
+    case EDDY_OP_LEND: return SIDE_READ;
+    case EDDY_OP_SEND: return SIDE_WRITE;
     case EDDY_OP_POLL:
         return ((op->poll.events & EDDY_READABLE) ? SIDE_READ : 0U) |
                ((op->poll.events & EDDY_WRITABLE) ? SIDE_WRITE : 0U);
-    default: /* CONNECT makes its own descriptor, CLOSE allows no other */
-        return 0;
+    default: /* CONNECT makes its own descriptor, CLOSE allows no other */ return 0;
     }
 }
 
@@ -256,19 +253,14 @@ static void prepare(struct uring *u, struct io_uring_sqe *sqe, struct eddy_op *o
         sqe->flags |= IOSQE_BUFFER_SELECT;
         sqe->buf_group = GROUP;
         break;
-    case EDDY_OP_SEND:
-        prepare_send(u, sqe, op);
-        break;
-    case EDDY_OP_CLOSE:
-        io_uring_prep_close(sqe, op->fd);
-        break;
+    case EDDY_OP_SEND: prepare_send(u, sqe, op); break;
+    case EDDY_OP_CLOSE: io_uring_prep_close(sqe, op->fd); break;
     case EDDY_OP_POLL:
         io_uring_prep_poll_add(sqe, op->fd,
                                ((op->poll.events & EDDY_READABLE) ? POLLIN | POLLRDHUP : 0U) |
                                    ((op->poll.events & EDDY_WRITABLE) ? POLLOUT : 0U));
         break;
-    case EDDY_OP_KINDS:
-        assert(false);
+    case EDDY_OP_KINDS: assert(false);
     }
     /* After the helpers: they clear it. */
     sqe->user_data = (uintptr_t)op | TAG_OP;
@@ -441,14 +433,12 @@ static int result_of(const struct eddy_op *op, int res)
         if (res >= 0)
             return (int)op->scratch[0];
         break;
-    case EDDY_OP_CLOSE:
-        return 0;
+    case EDDY_OP_CLOSE: return 0;
     case EDDY_OP_POLL:
         if (res >= 0)
             return poll_result(res);
         break;
-    default:
-        break;
+    default: break;
     }
     return eddy_op_result(res);
 }
@@ -558,10 +548,8 @@ static unsigned complete(struct uring *u, const struct io_uring_cqe *cqe)
         if (!more)
             (void)arm_wake(u);
         return 0;
-    case TAG_CANCEL:
-        return 0;
-    default:
-        break;
+    case TAG_CANCEL: return 0;
+    default: break;
     }
 
     assert(op->pending && (op->state & IN_FLIGHT));
@@ -571,12 +559,9 @@ static unsigned complete(struct uring *u, const struct io_uring_cqe *cqe)
             unlist_op(op); /* its cancel, which nobody needs any more */
     }
     switch (op->kind) {
-    case EDDY_OP_ACCEPT:
-        return complete_accept(u, op, cqe->res, more);
-    case EDDY_OP_LEND:
-        return complete_lend(u, op, cqe->res, cqe->flags);
-    case EDDY_OP_SEND:
-        return complete_send(u, op, cqe->res);
+    case EDDY_OP_ACCEPT: return complete_accept(u, op, cqe->res, more);
+    case EDDY_OP_LEND: return complete_lend(u, op, cqe->res, cqe->flags);
+    case EDDY_OP_SEND: return complete_send(u, op, cqe->res);
     default:
         if (cqe->res == -EINTR && op->kind == EDDY_OP_RECV && go_on(u, op))
             return 0;
@@ -726,9 +711,9 @@ static int probe(struct uring *u, const char **why)
     /* SEND_ZC is not used: it came with Linux 6.0, as did multishot receive, which has no
      * opcode of its own to be probed. */
     static const int needed[] = {
-        IORING_OP_ACCEPT, IORING_OP_CONNECT,  IORING_OP_RECV,         IORING_OP_SEND,
-        IORING_OP_SENDMSG, IORING_OP_CLOSE,   IORING_OP_ASYNC_CANCEL, IORING_OP_POLL_ADD,
-        IORING_OP_SEND_ZC,
+        IORING_OP_ACCEPT,       IORING_OP_CONNECT,  IORING_OP_RECV,
+        IORING_OP_SEND,         IORING_OP_SENDMSG,  IORING_OP_CLOSE,
+        IORING_OP_ASYNC_CANCEL, IORING_OP_POLL_ADD, IORING_OP_SEND_ZC,
     };
     const unsigned features = IORING_FEAT_EXT_ARG | IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE |
                               IORING_FEAT_FAST_POLL;

@@ -20,11 +20,11 @@
 
 #include <stdatomic.h>
 
-#define EDDY_SIM_FD 1048576       /* the first virtual descriptor */
-#define EDDY_SIM_PIPE 65536       /* bytes of one direction that may be unread */
-#define EDDY_SIM_FLIGHTS 8        /* pieces of one direction on their way at a time */
-#define EDDY_SIM_EVENTS 16        /* flights, and at most one of each other kind */
-#define EDDY_SIM_LEND 16384       /* bytes lent at a time */
+#define EDDY_SIM_FD 1048576 /* the first virtual descriptor */
+#define EDDY_SIM_PIPE 65536 /* bytes of one direction that may be unread */
+#define EDDY_SIM_FLIGHTS 8  /* pieces of one direction on their way at a time */
+#define EDDY_SIM_EVENTS 16  /* flights, and at most one of each other kind */
+#define EDDY_SIM_LEND 16384 /* bytes lent at a time */
 
 enum eddy_sim_kind {
     EDDY_SIM_READ,    /* look whether the reading operation can go on */
@@ -84,7 +84,7 @@ struct eddy_sim {
     struct eddy_driver driver; /* first */
     bool short_io;
     int64_t now_ns;
-    uint64_t dice;      /* decides what happens */
+    uint64_t dice;       /* decides what happens */
     uint64_t randomness; /* what the program asked for: using it changes no order */
     uint64_t hash;
     uint64_t order;

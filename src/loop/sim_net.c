@@ -36,8 +36,8 @@ static int slots_grow(struct eddy_sim *s)
 {
     size_t cap = s->slot_cap ? s->slot_cap * 2 : 16;
 
-    struct eddy_sim_slot **slots =
-        eddy__resize(s->slots, s->slot_cap * sizeof *slots, cap * sizeof *slots);
+    struct eddy_sim_slot **slots = eddy__resize(s->slots, s->slot_cap * sizeof *slots,
+                                                cap * sizeof *slots);
     if (!slots)
         return -ENOMEM;
     s->slots = slots;

@@ -53,8 +53,8 @@ int eddy_sim_reserve(struct eddy_sim *s, size_t events)
         return 0;
     while (cap < events)
         cap *= 2;
-    struct eddy_sim_event *grown =
-        eddy__resize(s->heap, s->heap_cap * sizeof *grown, cap * sizeof *grown);
+    struct eddy_sim_event *grown = eddy__resize(s->heap, s->heap_cap * sizeof *grown,
+                                                cap * sizeof *grown);
     if (!grown)
         return -ENOMEM;
     s->heap = grown;

@@ -49,8 +49,7 @@ int eddy_sockets_open(const struct sockaddr *addr)
     return fd;
 }
 
-static int set_listener_options(int fd, const struct sockaddr *addr, socklen_t len,
-                                bool reuse_port)
+static int set_listener_options(int fd, const struct sockaddr *addr, socklen_t len, bool reuse_port)
 {
     int r = 0;
 
