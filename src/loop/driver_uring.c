@@ -24,34 +24,18 @@
  * Received bytes are lent from one ring of buffers for all connections, so an idle connection
  * pins none. The kernel owns all of them but the one that done() is looking at.
  *
- * `short_io` makes everything tiny: queues of a few entries, buffers of 1 to 3 bytes. The
- * rare paths (overflow, no entry, no buffer) are then the ordinary ones.
+ * `short_io` makes queues and buffers tiny: the rare paths are then the ordinary ones.
  */
 #include "base/memory.h"
 #include "base/sanitize.h"
 #include "base/sys.h"
-#include "loop/driver.h"
+#include "loop/uring.h"
 #include "poller/poller.h"
 
-#include <assert.h>
-#include <liburing.h>
 #include <limits.h>
-#include <sys/mman.h>
 
-enum {
-    ENTRIES = 512,
-    COMPLETIONS = 8192,
-    BUFFERS = 512,
-    BUFFER_LEN = 8192,
-    /* Not a power of two: heads of small messages would all fall into the same cache sets. */
-    BUFFER_STRIDE = BUFFER_LEN + 320,
-    SHORT_ENTRIES = 8,
-    SHORT_COMPLETIONS = 16,
-    SHORT_BUFFERS = 8,
-    TURN_MAX = 1024, /* completions handled by one turn */
-    GROUP = 1,       /* of the buffer ring */
-    IOVECS_MAX = 1024
-};
+#define TURN_MAX 1024 /* completions handled by one turn */
+#define IOVECS_MAX 1024
 
 /* In the low bits of the user data. */
 enum { TAG_OP, TAG_CANCEL, TAG_WAKE, TAG_MASK = 7 };
@@ -63,130 +47,28 @@ enum {
     CANCELLED = 4, /* asked for; not armed again */
 };
 
-/* Sides of a descriptor that an operation is pending on. */
-enum { SIDE_READ = 1, SIDE_WRITE = 2 };
-
-struct uring {
-    struct eddy_driver base;
-    struct io_uring ring;
-    bool ring_open;
-    bool short_io;
-    bool has_taskrun_flag; /* the kernel says in shared memory when entering is worth it */
-    int event_fd;
-    unsigned entries;
-    struct msghdr *headers; /* one per submission entry: must live until it is submitted */
-    uint8_t *sides;         /* by descriptor */
-    size_t sides_cap;
-    struct eddy_list starved;
-    struct eddy_list backlog;
-
-    void *buffer_map; /* the buffer ring, then the buffers */
-    size_t buffer_map_len;
-    struct io_uring_buf_ring *buffers;
-    char *buffer_memory;
-    unsigned buffer_count;
-    unsigned returned; /* buffers given back in this turn */
-    unsigned dice;     /* short_io: 1, 2, 3, 1, ... */
-};
-
-static struct uring *uring_of(struct eddy_driver *d)
+static struct eddy_uring *uring_of(struct eddy_driver *d)
 {
-    return eddy_container_of(d, struct uring, base);
+    return eddy_container_of(d, struct eddy_uring, base);
 }
-
-static unsigned short_len(struct uring *u)
-{
-    return 1 + u->dice++ % 3;
-}
-
-/* --- sides of descriptors ------------------------------------------------------------------- */
 
 static unsigned sides_of(const struct eddy_op *op)
 {
     switch (op->kind) {
     case EDDY_OP_ACCEPT:
     case EDDY_OP_RECV:
-    case EDDY_OP_LEND: return SIDE_READ;
-    case EDDY_OP_SEND: return SIDE_WRITE;
+    case EDDY_OP_LEND: return EDDY_URING_READ;
+    case EDDY_OP_SEND: return EDDY_URING_WRITE;
     case EDDY_OP_POLL:
-        return ((op->poll.events & EDDY_READABLE) ? SIDE_READ : 0U) |
-               ((op->poll.events & EDDY_WRITABLE) ? SIDE_WRITE : 0U);
+        return ((op->poll.events & EDDY_READABLE) ? EDDY_URING_READ : 0U) |
+               ((op->poll.events & EDDY_WRITABLE) ? EDDY_URING_WRITE : 0U);
     default: /* CONNECT makes its own descriptor, CLOSE allows no other */ return 0;
     }
 }
 
-static int sides_take(struct uring *u, int fd, unsigned sides)
-{
-    if (fd < 0)
-        return -EBADF;
-    if ((size_t)fd >= u->sides_cap) {
-        size_t cap = u->sides_cap ? u->sides_cap : 64;
-        while (cap <= (size_t)fd)
-            cap *= 2;
-        uint8_t *grown = eddy__resize(u->sides, u->sides_cap, cap);
-        if (!grown)
-            return -ENOMEM;
-        memset(grown + u->sides_cap, 0, cap - u->sides_cap);
-        u->sides = grown;
-        u->sides_cap = cap;
-    }
-    if (u->sides[fd] & sides)
-        return -EBUSY;
-    u->sides[fd] = (uint8_t)(u->sides[fd] | sides);
-    return 0;
-}
-
-static void sides_release(struct uring *u, int fd, unsigned sides)
-{
-    assert((size_t)fd < u->sides_cap && (u->sides[fd] & sides) == sides);
-    u->sides[fd] = (uint8_t)(u->sides[fd] & ~sides);
-}
-
-/* --- buffers ---------------------------------------------------------------------------------- */
-
-static char *buffer_at(const struct uring *u, unsigned id)
-{
-    return u->buffer_memory + (size_t)id * BUFFER_STRIDE;
-}
-
-static void buffer_give(struct uring *u, unsigned id)
-{
-    unsigned len = u->short_io ? short_len(u) : BUFFER_LEN;
-
-    eddy_poison(buffer_at(u, id), BUFFER_LEN);
-    io_uring_buf_ring_add(u->buffers, buffer_at(u, id), len, (unsigned short)id,
-                          io_uring_buf_ring_mask(u->buffer_count), 0);
-    io_uring_buf_ring_advance(u->buffers, 1);
-}
-
-static int buffers_open(struct uring *u)
-{
-    u->buffer_count = u->short_io ? SHORT_BUFFERS : BUFFERS;
-
-    size_t ring_len = u->buffer_count * sizeof(struct io_uring_buf);
-    ring_len = (ring_len + 4095) & ~(size_t)4095;
-    u->buffer_map_len = ring_len + (size_t)u->buffer_count * BUFFER_STRIDE;
-    u->buffer_map = eddy__sys.mmap(u->buffer_map_len);
-    if (!u->buffer_map)
-        return -ENOMEM;
-    u->buffers = u->buffer_map;
-    u->buffer_memory = (char *)u->buffer_map + ring_len;
-
-    struct io_uring_buf_reg reg = { .ring_addr = (uintptr_t)u->buffers,
-                                    .ring_entries = u->buffer_count,
-                                    .bgid = GROUP };
-    int r = io_uring_register_buf_ring(&u->ring, &reg, 0);
-    if (r < 0)
-        return r;
-    io_uring_buf_ring_init(u->buffers);
-    for (unsigned id = 0; id < u->buffer_count; id++)
-        buffer_give(u, id);
-    return 0;
-}
-
 /* --- arming ----------------------------------------------------------------------------------- */
 
-static struct io_uring_sqe *entry_get(struct uring *u)
+static struct io_uring_sqe *entry_get(struct eddy_uring *u)
 {
     struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
 
@@ -212,13 +94,13 @@ static void unlist_op(struct eddy_op *op)
     eddy_list_remove(&op->link);
 }
 
-static void prepare_send(struct uring *u, struct io_uring_sqe *sqe, struct eddy_op *op)
+static void prepare_send(struct eddy_uring *u, struct io_uring_sqe *sqe, struct eddy_op *op)
 {
     const int flags = MSG_NOSIGNAL | MSG_WAITALL;
     struct iovec *iov = op->send.iov;
 
     if (u->short_io) {
-        unsigned len = short_len(u);
+        unsigned len = eddy_uring_few(u);
         io_uring_prep_send(sqe, op->fd, iov->iov_base, iov->iov_len < len ? iov->iov_len : len,
                            flags);
     } else if (op->send.count == 1) {
@@ -233,7 +115,7 @@ static void prepare_send(struct uring *u, struct io_uring_sqe *sqe, struct eddy_
     }
 }
 
-static void prepare(struct uring *u, struct io_uring_sqe *sqe, struct eddy_op *op)
+static void prepare(struct eddy_uring *u, struct io_uring_sqe *sqe, struct eddy_op *op)
 {
     size_t len;
 
@@ -245,13 +127,13 @@ static void prepare(struct uring *u, struct io_uring_sqe *sqe, struct eddy_op *o
         io_uring_prep_connect(sqe, (int)op->scratch[0], op->connect.addr, op->connect.len);
         break;
     case EDDY_OP_RECV:
-        len = u->short_io ? short_len(u) : INT_MAX;
+        len = u->short_io ? eddy_uring_few(u) : INT_MAX;
         io_uring_prep_recv(sqe, op->fd, op->recv.ptr, op->recv.len < len ? op->recv.len : len, 0);
         break;
     case EDDY_OP_LEND:
         io_uring_prep_recv_multishot(sqe, op->fd, NULL, 0, 0);
         sqe->flags |= IOSQE_BUFFER_SELECT;
-        sqe->buf_group = GROUP;
+        sqe->buf_group = EDDY_URING_GROUP;
         break;
     case EDDY_OP_SEND: prepare_send(u, sqe, op); break;
     case EDDY_OP_CLOSE: io_uring_prep_close(sqe, op->fd); break;
@@ -266,7 +148,7 @@ static void prepare(struct uring *u, struct io_uring_sqe *sqe, struct eddy_op *o
     sqe->user_data = (uintptr_t)op | TAG_OP;
 }
 
-static void arm(struct uring *u, struct eddy_op *op)
+static void arm(struct eddy_uring *u, struct eddy_op *op)
 {
     struct io_uring_sqe *sqe = entry_get(u);
 
@@ -279,7 +161,7 @@ static void arm(struct uring *u, struct eddy_op *op)
     prepare(u, sqe, op);
 }
 
-static void arm_cancel(struct uring *u, struct eddy_op *op)
+static void arm_cancel(struct eddy_uring *u, struct eddy_op *op)
 {
     struct io_uring_sqe *sqe = entry_get(u);
 
@@ -292,7 +174,7 @@ static void arm_cancel(struct uring *u, struct eddy_op *op)
     sqe->user_data = TAG_CANCEL;
 }
 
-static int arm_wake(struct uring *u)
+static int arm_wake(struct eddy_uring *u)
 {
     struct io_uring_sqe *sqe = entry_get(u);
 
@@ -347,7 +229,7 @@ static bool finish_at_once(struct eddy_op *op, int res)
 
 static bool uring_submit(struct eddy_driver *d, struct eddy_op *op)
 {
-    struct uring *u = uring_of(d);
+    struct eddy_uring *u = uring_of(d);
     int r = 0;
 
     assert(!op->pending && op->kind < EDDY_OP_KINDS);
@@ -365,7 +247,7 @@ static bool uring_submit(struct eddy_driver *d, struct eddy_op *op)
             return finish_at_once(op, r);
         op->scratch[0] = (uint64_t)r;
     } else {
-        r = sides_take(u, op->fd, sides_of(op));
+        r = eddy_uring_sides_take(u, op->fd, sides_of(op));
         if (r < 0)
             return finish_at_once(op, r);
         assert(op->kind != EDDY_OP_CLOSE || u->sides[op->fd] == 0);
@@ -376,43 +258,6 @@ static bool uring_submit(struct eddy_driver *d, struct eddy_op *op)
     arm(u, op);
     return false;
 }
-
-static int result_of(const struct eddy_op *op, int res);
-
-/* The operation is no longer the driver's: the last thing before its result is told. */
-static void release(struct uring *u, struct eddy_op *op, int res)
-{
-    assert(op->pending && u->base.pending > 0);
-    if (op->state & LISTED)
-        unlist_op(op);
-    if (op->kind != EDDY_OP_CONNECT)
-        sides_release(u, op->fd, sides_of(op));
-    u->base.pending--;
-    op->state = 0;
-    op->pending = false;
-    op->more = false;
-    op->res = result_of(op, res);
-}
-
-static bool uring_cancel(struct eddy_driver *d, struct eddy_op *op)
-{
-    struct uring *u = uring_of(d);
-
-    assert(op->pending);
-    if (op->kind == EDDY_OP_CLOSE || (op->state & CANCELLED))
-        return false;
-    op->state |= CANCELLED;
-    if (!(op->state & IN_FLIGHT)) {
-        /* Only waiting to be armed: the kernel has nothing of it. */
-        assert(op->state & LISTED);
-        release(u, op, -ECANCELED);
-        return true;
-    }
-    arm_cancel(u, op);
-    return false;
-}
-
-/* --- completions ------------------------------------------------------------------------------- */
 
 static int poll_result(int events)
 {
@@ -443,7 +288,42 @@ static int result_of(const struct eddy_op *op, int res)
     return eddy_op_result(res);
 }
 
-static void finish(struct uring *u, struct eddy_op *op, int res)
+/* The operation is no longer the driver's: the last thing before its result is told. */
+static void release(struct eddy_uring *u, struct eddy_op *op, int res)
+{
+    assert(op->pending && u->base.pending > 0);
+    if (op->state & LISTED)
+        unlist_op(op);
+    if (op->kind != EDDY_OP_CONNECT)
+        eddy_uring_sides_release(u, op->fd, sides_of(op));
+    u->base.pending--;
+    op->state = 0;
+    op->pending = false;
+    op->more = false;
+    op->res = result_of(op, res);
+}
+
+static bool uring_cancel(struct eddy_driver *d, struct eddy_op *op)
+{
+    struct eddy_uring *u = uring_of(d);
+
+    assert(op->pending);
+    if (op->kind == EDDY_OP_CLOSE || (op->state & CANCELLED))
+        return false;
+    op->state |= CANCELLED;
+    if (!(op->state & IN_FLIGHT)) {
+        /* Only waiting to be armed: the kernel has nothing of it. */
+        assert(op->state & LISTED);
+        release(u, op, -ECANCELED);
+        return true;
+    }
+    arm_cancel(u, op);
+    return false;
+}
+
+/* --- completions ------------------------------------------------------------------------------- */
+
+static void finish(struct eddy_uring *u, struct eddy_op *op, int res)
 {
     release(u, op, res);
     op->done(op, op->res);
@@ -451,7 +331,7 @@ static void finish(struct uring *u, struct eddy_op *op, int res)
 
 /* The kernel ended a multishot that goes on: arm it again, unless its owner wants the end.
  * Returns whether it goes on. */
-static bool go_on(struct uring *u, struct eddy_op *op)
+static bool go_on(struct eddy_uring *u, struct eddy_op *op)
 {
     if (op->state & CANCELLED)
         return false;
@@ -474,7 +354,7 @@ static bool is_of_one_peer(int res)
            res == -EOPNOTSUPP || res == -ENETUNREACH;
 }
 
-static unsigned complete_accept(struct uring *u, struct eddy_op *op, int res, bool more)
+static unsigned complete_accept(struct eddy_uring *u, struct eddy_op *op, int res, bool more)
 {
     if (res >= 0) {
         bool last = !more && !go_on(u, op);
@@ -490,7 +370,7 @@ static unsigned complete_accept(struct uring *u, struct eddy_op *op, int res, bo
     return 1;
 }
 
-static unsigned complete_lend(struct uring *u, struct eddy_op *op, int res, unsigned flags)
+static unsigned complete_lend(struct eddy_uring *u, struct eddy_op *op, int res, unsigned flags)
 {
     bool more = (flags & IORING_CQE_F_MORE) != 0;
 
@@ -499,17 +379,17 @@ static unsigned complete_lend(struct uring *u, struct eddy_op *op, int res, unsi
         assert((flags & IORING_CQE_F_BUFFER) && id < u->buffer_count);
         bool last = !more && !go_on(u, op);
 
-        eddy_unpoison(buffer_at(u, id), (size_t)res);
-        op->lend.ptr = buffer_at(u, id);
+        eddy_unpoison(eddy_uring_buffer(u, id), (size_t)res);
+        op->lend.ptr = eddy_uring_buffer(u, id);
         deliver(op, res);
-        buffer_give(u, id);
+        eddy_uring_buffer_give(u, id);
         u->returned++;
         if (last)
             finish(u, op, -ECANCELED);
         return 1;
     }
     if (flags & IORING_CQE_F_BUFFER)
-        buffer_give(u, flags >> IORING_CQE_BUFFER_SHIFT);
+        eddy_uring_buffer_give(u, flags >> IORING_CQE_BUFFER_SHIFT);
     if (more || (res == -EINTR && go_on(u, op)))
         return 0;
     if (res == -ENOBUFS && !(op->state & CANCELLED)) {
@@ -520,10 +400,10 @@ static unsigned complete_lend(struct uring *u, struct eddy_op *op, int res, unsi
     return 1;
 }
 
-static unsigned complete_send(struct uring *u, struct eddy_op *op, int res)
+static unsigned complete_send(struct eddy_uring *u, struct eddy_op *op, int res)
 {
     if (res == 0)
-        res = -EIO; /* nothing was asked for with no bytes: a silent peer of a rule we lack */
+        res = -EIO; /* cannot be: there is always a byte left to send */
     if (res > 0) {
         op->scratch[0] += (uint64_t)res;
         if (send_consume(op, (size_t)res)) {
@@ -538,7 +418,7 @@ static unsigned complete_send(struct uring *u, struct eddy_op *op, int res)
     return 1;
 }
 
-static unsigned complete(struct uring *u, const struct io_uring_cqe *cqe)
+static unsigned complete(struct eddy_uring *u, const struct io_uring_cqe *cqe)
 {
     struct eddy_op *op = (struct eddy_op *)(uintptr_t)(cqe->user_data & ~(uint64_t)TAG_MASK);
     bool more = (cqe->flags & IORING_CQE_F_MORE) != 0;
@@ -572,7 +452,7 @@ static unsigned complete(struct uring *u, const struct io_uring_cqe *cqe)
 
 /* --- the turn ------------------------------------------------------------------------------------ */
 
-static void arm_backlog(struct uring *u)
+static void arm_backlog(struct eddy_uring *u)
 {
     struct eddy_list list;
 
@@ -594,7 +474,7 @@ static void arm_backlog(struct uring *u)
  * is the kernel's, so all may try; who then finds none again does so because others were
  * served. That is why this neither starves nor spins.
  */
-static void arm_starved(struct uring *u)
+static void arm_starved(struct eddy_uring *u)
 {
     unsigned n = io_uring_cq_ready(&u->ring) == 0 ? u->buffer_count : u->returned;
 
@@ -606,14 +486,13 @@ static void arm_starved(struct uring *u)
     }
 }
 
-static bool kernel_has_work(const struct uring *u)
+static bool kernel_has_work(const struct eddy_uring *u)
 {
-    unsigned flags = IO_URING_READ_ONCE(*u->ring.sq.kflags);
-
-    return !u->has_taskrun_flag || (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW));
+    return !u->has_taskrun_flag ||
+           (IO_URING_READ_ONCE(*u->ring.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW));
 }
 
-static int enter(struct uring *u, int64_t timeout_ns)
+static int enter(struct eddy_uring *u, int64_t timeout_ns)
 {
     unsigned flags = IO_URING_READ_ONCE(*u->ring.sq.kflags);
 
@@ -634,12 +513,11 @@ static int enter(struct uring *u, int64_t timeout_ns)
 
 static int uring_turn(struct eddy_driver *d, int64_t timeout_ns)
 {
-    struct uring *u = uring_of(d);
+    struct eddy_uring *u = uring_of(d);
 
     arm_backlog(u);
     int r = enter(u, timeout_ns);
-    /* -EBUSY, -EAGAIN: the kernel wants completions taken first; what it did not take stays in
-     * the submission queue. */
+    /* -EBUSY, -EAGAIN: completions must be taken first; what was not submitted stays queued. */
     if (r < 0 && r != -ETIME && r != -EINTR && r != -EBUSY && r != -EAGAIN)
         return r;
 
@@ -672,107 +550,12 @@ static void uring_wake(struct eddy_driver *d)
     errno = saved;
 }
 
-/* --- open and close ------------------------------------------------------------------------------ */
-
-static int ring_open(struct uring *u, const char **why)
-{
-    static const unsigned tries[] = {
-        IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_COOP_TASKRUN |
-            IORING_SETUP_TASKRUN_FLAG, /* Linux 6.1 */
-        IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
-    };
-    int r = -EINVAL;
-
-    for (size_t i = 0; i < sizeof tries / sizeof *tries && r == -EINVAL; i++) {
-        struct io_uring_params p = {
-            .flags = tries[i] | IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL,
-            .cq_entries = u->short_io ? SHORT_COMPLETIONS : COMPLETIONS,
-        };
-        r = io_uring_queue_init_params(u->entries, &u->ring, &p);
-    }
-    if (r < 0) {
-        *why = r == -ENOSYS   ? "this kernel has no io_uring"
-               : r == -EPERM  ? "io_uring is forbidden here, by a seccomp filter (containers) or "
-                                "by sysctl kernel.io_uring_disabled"
-               : r == -EINVAL ? "this kernel's io_uring is older than Linux 6.0"
-               : r == -ENOMEM ? "no memory for io_uring's queues, or RLIMIT_MEMLOCK is too low"
-                              : "io_uring_setup failed";
-        return r;
-    }
-    u->ring_open = true;
-    u->has_taskrun_flag = (u->ring.flags & IORING_SETUP_TASKRUN_FLAG) != 0;
-    /* Saves looking the ring up at every call; a convenience, so it may fail. */
-    (void)io_uring_register_ring_fd(&u->ring);
-    return 0;
-}
-
-static int probe(struct uring *u, const char **why)
-{
-    /* SEND_ZC is not used: it came with Linux 6.0, as did multishot receive, which has no
-     * opcode of its own to be probed. */
-    static const int needed[] = {
-        IORING_OP_ACCEPT,       IORING_OP_CONNECT,  IORING_OP_RECV,
-        IORING_OP_SEND,         IORING_OP_SENDMSG,  IORING_OP_CLOSE,
-        IORING_OP_ASYNC_CANCEL, IORING_OP_POLL_ADD, IORING_OP_SEND_ZC,
-    };
-    const unsigned features = IORING_FEAT_EXT_ARG | IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE |
-                              IORING_FEAT_FAST_POLL;
-    struct io_uring_probe *p = io_uring_get_probe_ring(&u->ring);
-    bool all = p && (u->ring.features & features) == features;
-
-    for (size_t i = 0; all && i < sizeof needed / sizeof *needed; i++)
-        all = io_uring_opcode_supported(p, needed[i]);
-    io_uring_free_probe(p);
-    if (!all) {
-        *why = "this kernel's io_uring lacks operations that Linux 6.0 has";
-        return -EOPNOTSUPP;
-    }
-    return 0;
-}
-
-static void uring_free(struct uring *u)
-{
-    if (u->ring_open)
-        io_uring_queue_exit(&u->ring);
-    if (u->event_fd >= 0)
-        eddy__sys.close(u->event_fd);
-    if (u->buffer_map) {
-        eddy_unpoison(u->buffer_map, u->buffer_map_len);
-        eddy__sys.munmap(u->buffer_map, u->buffer_map_len);
-    }
-    eddy__free(u->sides, u->sides_cap);
-    eddy__free(u->headers, u->entries * sizeof *u->headers);
-    eddy__free(u, sizeof *u);
-}
-
-static int parts_open(struct uring *u, const char **why)
-{
-    u->entries = u->short_io ? SHORT_ENTRIES : ENTRIES;
-    u->headers = eddy__zalloc(u->entries * sizeof *u->headers);
-    if (!u->headers)
-        return -ENOMEM;
-
-    int r = ring_open(u, why);
-    if (r < 0)
-        return r;
-    r = probe(u, why);
-    if (r < 0)
-        return r;
-    r = buffers_open(u);
-    if (r < 0) {
-        *why = "io_uring's buffer ring could not be registered";
-        return r;
-    }
-    u->event_fd = eddy__sys.eventfd(0);
-    if (u->event_fd < 0)
-        return u->event_fd;
-    return arm_wake(u);
-}
+/* --- open and close ------------------------------------------------------------------------ */
 
 static int uring_open(const struct eddy_driver_config *config, struct eddy_driver **ret_driver,
                       const char **why)
 {
-    struct uring *u = eddy__zalloc(sizeof *u);
+    struct eddy_uring *u = eddy__zalloc(sizeof *u);
 
     if (!u)
         return -ENOMEM;
@@ -783,9 +566,12 @@ static int uring_open(const struct eddy_driver_config *config, struct eddy_drive
     eddy_list_init(&u->starved);
     eddy_list_init(&u->backlog);
 
-    int r = parts_open(u, why);
+    int r = eddy_uring_ring_open(u, why);
+    if (r == 0)
+        r = arm_wake(u);
     if (r < 0) {
-        uring_free(u);
+        eddy_uring_ring_close(u);
+        eddy__free(u, sizeof *u);
         return r;
     }
     *ret_driver = &u->base;
@@ -795,7 +581,8 @@ static int uring_open(const struct eddy_driver_config *config, struct eddy_drive
 static void uring_close(struct eddy_driver *d)
 {
     assert(d->pending == 0);
-    uring_free(uring_of(d));
+    eddy_uring_ring_close(uring_of(d));
+    eddy__free(uring_of(d), sizeof(struct eddy_uring));
 }
 
 const struct eddy_driver_ops eddy_driver_uring = {
