@@ -54,8 +54,10 @@ int eddy_backend_open(struct eddy_loop *loop, const char *name)
 
     for (size_t i = 0; i < BACKENDS; i++) {
         if (name) {
-            if (strcmp(backends[i].name, name) == 0)
-                return open_one(loop, &backends[i]) < 0 ? -EDDY_EBACKEND : 0;
+            if (strcmp(backends[i].name, name) != 0)
+                continue;
+            r = open_one(loop, &backends[i]);
+            return r == 0 || r == -ENOMEM || r == -EMFILE ? r : -EDDY_EBACKEND;
         } else if (backends[i].driver != &eddy_driver_sim) {
             r = open_one(loop, &backends[i]);
             if (r == 0 || r == -ENOMEM || r == -EMFILE)

@@ -202,7 +202,7 @@ static int try_op(struct ready_driver *d, struct eddy_op *op)
         return (int)eddy__sys.recv(op->fd, op->recv.ptr, at_most(d, op->recv.len), MSG_DONTWAIT);
     case EDDY_OP_SEND: return try_send(d, op);
     case EDDY_OP_CONNECT: return try_connect(op);
-    default: assert(!"accept, lend, close and poll have ways of their own"); return -EINVAL;
+    default: assert(false && "accept, lend, close and poll have ways of their own"); return -EINVAL;
     }
 }
 

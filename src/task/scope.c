@@ -155,7 +155,7 @@ void eddy_scope_enter(struct eddy_scope *scope, const struct eddy_scope_options 
     if (!t) {
         /* In a callback, or without memory for a loop: what follows is told so. */
         memset(scope, 0, sizeof *scope);
-        scope_of(scope)->misplaced = true;
+        scope_of(scope)->refused = eddy_task_refusal();
         return;
     }
     eddy_scope_init(scope_of(scope), t->loop, t->scope, options);
@@ -253,8 +253,8 @@ int eddy_join(struct eddy_scope *scope)
     struct scope *s = scope_of(scope);
     struct eddy_task *t = eddy_task_current();
 
-    if (s->misplaced || !t)
-        return -EDEADLK;
+    if (s->refused || !t)
+        return s->refused ? s->refused : eddy_task_refusal();
     if (t->scope != s && eddy_scope_reason(t->scope))
         return t->scope->why;
     eddy_scope_reason(s);
@@ -268,7 +268,7 @@ void eddy_scope_leave(struct eddy_scope *scope)
 {
     struct scope *s = scope_of(scope);
 
-    if (s->misplaced)
+    if (s->refused)
         return;
     struct eddy_task *t = s->owner;
     assert(t && t->scope == s && "scopes are left in reverse order of entry");
@@ -284,7 +284,7 @@ void eddy_scope_leave(struct eddy_scope *scope)
 
 void eddy_scope_cancel(struct eddy_scope *scope)
 {
-    if (!scope_of(scope)->misplaced)
+    if (!scope_of(scope)->refused)
         end(scope_of(scope), -ECANCELED);
 }
 
@@ -307,7 +307,7 @@ void eddy_scope_drain(struct eddy_scope *scope, int64_t grace_ms)
 {
     struct scope *top = scope_of(scope);
 
-    if (top->misplaced)
+    if (top->refused)
         return;
     for (struct scope *s = top; s; s = next_inside(top, s, false)) {
         s->draining = true;
@@ -339,7 +339,7 @@ void eddy__scope_open(struct eddy_scope *scope, struct eddy_scope *parent,
 
     if (!room) {
         memset(scope, 0, sizeof *scope);
-        scope_of(scope)->misplaced = true;
+        scope_of(scope)->refused = -ENOMEM;
         return;
     }
     eddy_scope_init(scope_of(scope), room->root.loop, parent ? scope_of(parent) : &room->root_scope,
@@ -350,7 +350,7 @@ void eddy__scope_close(struct eddy_scope *scope, void (*fn)(void *ctx), void *ct
 {
     struct scope *s = scope_of(scope);
 
-    if (s->misplaced) {
+    if (s->refused) {
         assert(!fn);
         return;
     }
@@ -375,7 +375,7 @@ int eddy_scope_new(const struct eddy_scope_options *options, struct eddy_scope *
     if (!scope)
         return -ENOMEM;
     eddy__scope_open(scope, NULL, options);
-    if (scope_of(scope)->misplaced) {
+    if (scope_of(scope)->refused) {
         eddy__free(scope, sizeof *scope);
         return -ENOMEM;
     }

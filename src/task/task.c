@@ -110,14 +110,6 @@ void eddy_task_run_soon(struct eddy_task *t)
     eddy__soon(t->loop, &t->soon, resume_soon);
 }
 
-void eddy_task_suspend(struct eddy_task *t)
-{
-    struct task_room *room = t->loop->slot[EDDY_SLOT_TASK];
-
-    assert(t->loop->current == t);
-    eddy_context_switch(&t->context, &room->thread);
-}
-
 static void begin(void *arg)
 {
     struct eddy_task *t = arg;
@@ -172,8 +164,8 @@ static int spawn(struct eddy_scope *scope, const struct eddy_task_type *type, co
     int r = 0;
 
     assert(!s->closing);
-    if (s->misplaced)
-        return -EDEADLK;
+    if (s->refused)
+        return s->refused;
     if (type->args_size > ARGS_MAX)
         r = -EINVAL;
     struct task_room *room = r == 0 ? eddy_task_room() : NULL;

@@ -61,13 +61,13 @@ struct scope {
     struct eddy_soon soon; /* on_empty is called from the loop */
     int error;             /* the first failure */
     int why;               /* what waits in it return; 0 while it goes on */
+    int refused; /* entered in a callback or without memory: nothing may be started in it */
     bool isolate;
     bool shield;
     bool expired;
     bool draining;
-    bool closing;   /* eddy__scope_close() was called */
-    bool misplaced; /* entered in a callback: nothing may be started in it */
-    bool heap;      /* of eddy_scope_new() */
+    bool closing; /* eddy__scope_close() was called */
+    bool heap;    /* of eddy_scope_new() */
 } __attribute__((may_alias));
 
 static_assert(sizeof(struct scope) <= sizeof(struct eddy_scope), "a placed scope has room");
@@ -93,8 +93,23 @@ struct task_room *eddy_task_room(void);
 /* Who runs: a task, the root in plain code, NULL in a callback (or without memory). */
 struct eddy_task *eddy_task_current(void);
 
+/* Why there is no current task: a callback (-EDEADLK), or no memory for a loop. */
+static inline int eddy_task_refusal(void)
+{
+    struct eddy_loop *loop = eddy__loop();
+
+    return loop && loop->depth ? -EDEADLK : -ENOMEM;
+}
+
 /* Leave the running task; comes back when its `soon` has run. */
-void eddy_task_suspend(struct eddy_task *t);
+static inline void eddy_task_suspend(struct eddy_task *t)
+{
+    struct task_room *room = t->loop->slot[EDDY_SLOT_TASK];
+
+    assert(t->loop->current == t);
+    eddy_context_switch(&t->context, &room->thread);
+}
+
 void eddy_task_run_soon(struct eddy_task *t);
 
 void eddy_scope_init(struct scope *s, struct eddy_loop *loop, struct scope *parent,

@@ -12,7 +12,7 @@ int eddy__wait_check(void)
     struct eddy_task *t = eddy_task_current();
 
     if (!t)
-        return eddy__loop() ? -EDEADLK : -ENOMEM;
+        return eddy_task_refusal();
     return eddy_scope_reason(t->scope);
 }
 
