@@ -1,0 +1,124 @@
+/*
+ * Nobody starves: a task whose calls always succeed at once gives way, and timers keep their time.
+ *
+ * backends: select poll epoll uring
+ * alone: yes
+ */
+#include "check.h"
+
+#include "base/sys.h"
+#include "loop/loop.h"
+#include "task/wait.h"
+
+#include <eddy/loop.h>
+#include <eddy/task.h>
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+static atomic_bool stop_writing;
+
+/* A peer that never stops: a thread of its own, writing as fast as the socket takes it. */
+static void *write_for_ever(void *arg)
+{
+    static char block[65536];
+    int fd = *(int *)arg;
+
+    while (!atomic_load(&stop_writing))
+        if (send(fd, block, sizeof block, MSG_NOSIGNAL) < 0)
+            break;
+    return NULL;
+}
+
+struct reader_args {
+    int fd;
+    uint64_t *bytes;
+};
+
+static int reader(struct reader_args *a)
+{
+    char buf[64]; /* small: nearly every read finds bytes at once */
+
+    for (;;) {
+        struct eddy_op op;
+        eddy_op_recv(&op, a->fd, buf, sizeof buf, NULL);
+        int r = eddy__op_wait(&op);
+        if (r <= 0)
+            return r;
+        *a->bytes += (uint64_t)r;
+    }
+}
+EDDY_TASK(reader);
+
+static void close_fd(int fd)
+{
+    struct eddy_op op;
+
+    eddy_op_close(&op, fd, NULL);
+    EDDY_CHECK_EQ(eddy__op_wait(&op), 0);
+}
+
+EDDY_TEST(a_peer_that_never_stops_does_not_delay_a_timer)
+{
+    pthread_t thread;
+    int fd[2];
+    uint64_t bytes = 0;
+    int64_t worst = 0;
+
+    if (!EDDY_CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd), 0))
+        return;
+    EDDY_CHECK_EQ(eddy__sys.fcntl(fd[0], F_SETFL, O_NONBLOCK), 0);
+    atomic_store(&stop_writing, false);
+    pthread_create(&thread, NULL, write_for_ever, &fd[1]);
+    {
+        EDDY_SCOPE(s, .timeout_ms = 0);
+        EDDY_GO(&s, reader, .fd = fd[0], .bytes = &bytes);
+        for (int i = 0; i < 10; i++) {
+            int64_t start = eddy_now_ns();
+            EDDY_CHECK_EQ(eddy_sleep(10), 0);
+            int64_t took = eddy_now_ns() - start;
+            EDDY_CHECK(took >= 10000000);
+            worst = took > worst ? took : worst;
+        }
+        eddy_scope_cancel(&s);
+    }
+    atomic_store(&stop_writing, true);
+    close_fd(fd[0]);
+    pthread_join(thread, NULL);
+    close(fd[1]);
+    EDDY_CHECK(bytes > 64 * 1000);
+    /* The loop's own share is a turn of 32 tries; the rest of the 20 ms is the machine's. */
+    EDDY_CHECK(worst <= 20000000);
+}
+
+struct spinner_args {
+    int *turns;
+};
+
+static int spinner(struct spinner_args *a)
+{
+    for (;;) {
+        int r = eddy__wait_check();
+        if (r < 0)
+            return r;
+        ++*a->turns;
+        eddy__budget_spend();
+    }
+}
+EDDY_TASK(spinner);
+
+EDDY_TEST(a_task_gives_way_after_32_tries)
+{
+    int a = 0, b = 0;
+    EDDY_SCOPE(s, .timeout_ms = 0);
+
+    EDDY_GO(&s, spinner, .turns = &a);
+    EDDY_GO(&s, spinner, .turns = &b);
+    for (int i = 1; i <= 5; i++) {
+        EDDY_CHECK_EQ(eddy_yield(), 0);
+        EDDY_CHECK_EQ(a, 32 * i);
+        EDDY_CHECK_EQ(b, 32 * i);
+    }
+}
