@@ -1,0 +1,34 @@
+/*
+ * eddy.h - all of eddy
+ *
+ * A page that fetches another page is `#include <eddy.h>`; a program that wants only a poller
+ * includes <eddy/poller.h> and links libeddy alone.
+ */
+#ifndef EDDY_H
+#define EDDY_H
+
+#include <eddy/address.h>
+#include <eddy/arena.h>
+#include <eddy/buffer.h>
+#include <eddy/common.h>
+#include <eddy/dns.h>
+#include <eddy/error.h>
+#include <eddy/fetch.h>
+#include <eddy/http.h>
+#include <eddy/http_types.h>
+#include <eddy/json.h>
+#include <eddy/log.h>
+#include <eddy/loop.h>
+#include <eddy/memory.h>
+#include <eddy/net.h>
+#include <eddy/poller.h>
+#include <eddy/serve.h>
+#include <eddy/slice.h>
+#include <eddy/stream.h>
+#include <eddy/task.h>
+#include <eddy/tls.h>
+#include <eddy/transport.h>
+#include <eddy/url.h>
+#include <eddy/web.h>
+
+#endif
