@@ -120,7 +120,8 @@ static void below_closed(void *ctx, int why)
     struct tap *tap = ctx;
 
     drop_held(tap, why ? why : -ECANCELED);
-    tap->base.protocol->closed(tap->base.ctx, why);
+    if (tap->base.protocol) /* refused at the door: nobody to tell */
+        tap->base.protocol->closed(tap->base.ctx, why);
     if (tap->peer)
         tap->peer->tap = NULL;
     free(tap);
