@@ -1,0 +1,55 @@
+/*
+ * stream/stream.h - the stream from inside: the task face over any transport
+ *
+ * A stream is a protocol that gathers nothing while nobody reads. Where the transport has the
+ * `read` face a read goes straight into the task's memory; elsewhere the transport is resumed for
+ * one received(), which pauses it again. `in` holds what came beyond what was asked for: the rest
+ * of a received(), and what read_until and lines look through.
+ *
+ *   t        NULL once closed() came, or the transport was taken
+ *   broken   a call was cancelled in the middle: every later one fails
+ *   closing  eddy_stream_close() was called, or the transport was taken
+ */
+#ifndef EDDY_STREAM_STREAM_H
+#define EDDY_STREAM_STREAM_H
+
+#include "task/wait.h"
+
+#include <eddy/stream.h>
+
+struct eddy_stream {
+    struct eddy_transport *t;
+    struct eddy_buffer in;
+    struct eddy_read read;    /* reader's, in the transport's hands */
+    struct eddy_write write;  /* writer's, likewise */
+    struct eddy_wait *reader; /* suspended; NULL: nobody */
+    struct eddy_wait *writer;
+    struct eddy_wait *closer;
+    void *into; /* received() goes here first; NULL: into `in` */
+    size_t into_cap;
+    int why;      /* of closed() */
+    bool reading; /* a call that reads is under way */
+    bool writing;
+    bool ended; /* told by ended(); a transport with the read face keeps that itself */
+    bool finished;
+    bool broken;
+    bool closing;
+};
+
+/* Begin a call that reads: 0, or why it cannot be. stream_read_end() ends it. */
+int stream_read_begin(struct eddy_stream *s);
+
+static inline void stream_read_end(struct eddy_stream *s)
+{
+    s->reading = false;
+}
+
+/* Put at least a byte more into `in`. Its bytes may move. 0 at the end. Suspends. */
+ssize_t stream_fill(struct eddy_stream *s);
+
+static inline struct eddy_slice stream_held(const struct eddy_stream *s)
+{
+    return eddy_buffer_bytes(&s->in);
+}
+
+#endif

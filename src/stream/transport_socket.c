@@ -1,0 +1,514 @@
+/*
+ * stream/transport_socket.c - a transport over a connected socket
+ *
+ * Two operations carry it. `in` is a LEND while the protocol has resumed, a RECV while a task
+ * reads into its own memory, at the very end the CLOSE. `out` is the SEND of the first write in
+ * the queue.
+ *
+ *   input    OPEN -> ENDED or FAILED (remembered, and told when the protocol is resumed)
+ *   output   open -> failed (out_error) or finished
+ *   closing  operations are cancelled -> both have completed -> writes and read are done with
+ *            -ECANCELED -> CLOSE -> closed() -> freed
+ *
+ * Cancelling a LEND is a request on some drivers: until its last completion bytes still arrive.
+ * While the protocol is paused they go to `kept`, which is delivered before anything else is.
+ *
+ * A failed write is told by that write and by all later ones. It does not end the input: what the
+ * peer sent before it went is still delivered, then the input's own error or end closes the
+ * connection.
+ */
+#include "base/memory.h"
+#include "loop/loop.h"
+
+#include <eddy/address.h>
+#include <eddy/buffer.h>
+#include <eddy/transport.h>
+
+/* All that a driver can have on the way when a LEND is cancelled: the ring's buffers. */
+#define KEPT_MAX ((size_t)8 << 20)
+
+enum input { INPUT_OPEN, INPUT_ENDED, INPUT_FAILED };
+
+struct socket_transport {
+    struct eddy_transport base; /* first */
+    struct eddy_loop *loop;
+    struct eddy_op in;
+    struct eddy_op out;
+    struct eddy_write *head; /* leaves now when out.pending; NULL: nothing waits */
+    struct eddy_write *tail;
+    struct eddy_read *reader; /* a task's read; the protocol is paused */
+    struct eddy_buffer kept;
+    struct eddy_soon soon;
+    int fd;
+    int why;       /* closing: for closed() */
+    int in_error;  /* INPUT_FAILED */
+    int out_error; /* what later writes get; 0: open */
+    uint8_t input;
+    bool told;      /* ended() was called */
+    bool resumed;
+    bool in_asked;  /* in's cancel was asked for, its completion is on the way */
+    bool finished;  /* finish() was called */
+    bool pumping;   /* in sent(): writes only queue */
+    bool closing;
+    bool closed;    /* the last phase: only closed() is left */
+};
+
+static_assert(sizeof(struct socket_transport) <= 320, "half of an idle connection's budget");
+
+static void settle(struct eddy_soon *soon);
+
+static struct socket_transport *self(struct eddy_transport *t)
+{
+    return (struct socket_transport *)(void *)t;
+}
+
+static void settle_soon(struct socket_transport *t)
+{
+    eddy__soon(t->loop, &t->soon, settle);
+}
+
+/* --- input ---------------------------------------------------------------------------------- */
+
+/* The input operation is over, with @res: remember what that means. */
+static void input_over(struct socket_transport *t, int res)
+{
+    t->in_asked = false;
+    if (res == 0) {
+        t->input = INPUT_ENDED;
+    } else if (res < 0 && res != -ECANCELED) {
+        t->input = INPUT_FAILED;
+        t->in_error = res;
+    }
+}
+
+static void keep(struct socket_transport *t, const char *bytes, size_t len)
+{
+    int r = eddy_buffer_append(&t->kept, bytes, len);
+
+    if (r < 0 && t->input == INPUT_OPEN) {
+        t->input = INPUT_FAILED;
+        t->in_error = r;
+    }
+}
+
+static size_t kept_len(const struct socket_transport *t)
+{
+    return t->kept.end - t->kept.start;
+}
+
+/* From the loop: hand over what was kept. */
+static void deliver_kept(struct socket_transport *t)
+{
+    struct eddy_buffer kept = t->kept;
+    struct eddy_slice bytes = eddy_buffer_bytes(&kept);
+
+    t->kept = EDDY_BUFFER(KEPT_MAX);
+    if (t->base.protocol && t->base.protocol->received)
+        t->base.protocol->received(t->base.ctx, bytes.ptr, bytes.len);
+    eddy_buffer_done(&kept);
+}
+
+/* The answer to a task's read that needs no operation; -EAGAIN: it does. */
+static int read_from_state(struct socket_transport *t, struct eddy_read *r)
+{
+    size_t len = kept_len(t);
+
+    if (len) {
+        len = len < r->len ? len : r->len;
+        memcpy(r->ptr, t->kept.ptr + t->kept.start, len);
+        eddy_buffer_take(&t->kept, len);
+        eddy_buffer_release(&t->kept);
+        return (int)len;
+    }
+    if (t->input == INPUT_ENDED)
+        return 0;
+    if (t->input == INPUT_FAILED)
+        return t->in_error;
+    return -EAGAIN;
+}
+
+static void reader_done(struct socket_transport *t, int res)
+{
+    struct eddy_read *r = t->reader;
+
+    t->reader = NULL;
+    r->res = res;
+    r->done(r);
+}
+
+static void read_done(struct eddy_op *op, int res)
+{
+    struct socket_transport *t = op->ctx;
+
+    if (res <= 0)
+        input_over(t, res);
+    t->in_asked = false;
+    if (t->reader)
+        reader_done(t, res);
+    if (t->closing)
+        settle_soon(t);
+}
+
+/* True: over at once, with the result in in.res. */
+static bool start_recv(struct socket_transport *t, const struct eddy_read *r)
+{
+    size_t len = r->len < INT32_MAX ? r->len : INT32_MAX;
+
+    eddy_op_recv(&t->in, t->fd, r->ptr, len, read_done);
+    t->in.ctx = t;
+    if (!eddy__op_submit(t->loop, &t->in))
+        return false;
+    if (t->in.res <= 0)
+        input_over(t, t->in.res);
+    return true;
+}
+
+/* After what a LEND left behind: the read that waited for it. From the loop. */
+static void serve_reader(struct socket_transport *t)
+{
+    int r = read_from_state(t, t->reader);
+
+    if (r == -EAGAIN) {
+        if (t->in.pending || !start_recv(t, t->reader))
+            return;
+        r = t->in.res;
+    }
+    reader_done(t, r);
+}
+
+static void lent(struct eddy_op *op, int res)
+{
+    struct socket_transport *t = op->ctx;
+    bool more = op->more;
+
+    if (res > 0 && t->input == INPUT_OPEN) {
+        if (t->resumed && !kept_len(t)) {
+            if (t->base.protocol->received)
+                t->base.protocol->received(t->base.ctx, op->lend.ptr, (size_t)res);
+            if (more)
+                return;
+        } else {
+            if (!t->closing)
+                keep(t, op->lend.ptr, (size_t)res);
+            if (t->resumed || t->reader)
+                settle_soon(t);
+        }
+    }
+    if (!more) {
+        input_over(t, res > 0 ? -ECANCELED : res);
+        settle(&t->soon);
+    }
+}
+
+static void start_lend(struct socket_transport *t)
+{
+    eddy_op_lend(&t->in, t->fd, lent);
+    t->in.ctx = t;
+    if (eddy__op_submit(t->loop, &t->in)) {
+        input_over(t, t->in.res);
+        settle_soon(t);
+    }
+}
+
+static void resume(struct eddy_transport *base)
+{
+    struct socket_transport *t = self(base);
+
+    if (t->resumed || t->closing)
+        return;
+    assert(!t->reader && base->protocol);
+    t->resumed = true;
+    if (kept_len(t) || t->input != INPUT_OPEN)
+        settle_soon(t);
+    else if (!t->in.pending)
+        start_lend(t);
+}
+
+static void cancel_input(struct socket_transport *t)
+{
+    if (!t->in.pending || t->in_asked)
+        return;
+    t->in_asked = true;
+    if (eddy__op_cancel(t->loop, &t->in))
+        input_over(t, t->in.res);
+}
+
+static void pause_reading(struct eddy_transport *base)
+{
+    struct socket_transport *t = self(base);
+
+    if (!t->resumed || t->closing)
+        return;
+    t->resumed = false;
+    cancel_input(t);
+}
+
+static bool read_into(struct eddy_transport *base, struct eddy_read *r)
+{
+    struct socket_transport *t = self(base);
+
+    assert(!t->resumed && !t->reader);
+    r->res = t->closing ? -ECANCELED : read_from_state(t, r);
+    if (r->res != -EAGAIN)
+        return true;
+    /* A LEND that is being cancelled may still bring bytes; they come first. */
+    if (!t->in.pending && start_recv(t, r)) {
+        r->res = t->in.res;
+        return true;
+    }
+    t->reader = r;
+    return false;
+}
+
+static bool cancel_read(struct eddy_transport *base, struct eddy_read *r)
+{
+    struct socket_transport *t = self(base);
+
+    assert(t->reader == r);
+    if (t->in.pending && t->in.kind == EDDY_OP_RECV) {
+        if (t->in_asked)
+            return false;
+        t->in_asked = true;
+        if (!eddy__op_cancel(t->loop, &t->in))
+            return false;
+        if (t->in.res <= 0)
+            input_over(t, t->in.res);
+        t->in_asked = false;
+        r->res = t->in.res;
+    } else {
+        r->res = -ECANCELED;
+    }
+    t->reader = NULL;
+    return true;
+}
+
+/* --- output --------------------------------------------------------------------------------- */
+
+static void sent(struct eddy_op *op, int res);
+
+static struct eddy_write *shift(struct socket_transport *t)
+{
+    struct eddy_write *w = t->head;
+
+    t->head = w->next;
+    if (!t->head)
+        t->tail = NULL;
+    w->next = NULL;
+    return w;
+}
+
+/* Begin @w. True: over at once, w->res is set. */
+static bool start_write(struct socket_transport *t, struct eddy_write *w)
+{
+    int r = t->out_error;
+
+    if (r == 0 && w->end) {
+        r = t->loop->driver->ops->shutdown(t->loop->driver, t->fd);
+        if (r == -ENOTCONN)
+            r = -EPIPE; /* the peer has reset it */
+    } else if (r == 0 && w->count) {
+        eddy_op_send(&t->out, t->fd, w->iov, w->count, sent);
+        t->out.ctx = t;
+        if (!eddy__op_submit(t->loop, &t->out))
+            return false;
+        r = t->out.res;
+    }
+    if (r < 0 && !t->out_error)
+        t->out_error = r;
+    w->res = r < 0 ? r : 0;
+    return true;
+}
+
+static void sent(struct eddy_op *op, int res)
+{
+    struct socket_transport *t = op->ctx;
+    struct eddy_write *w = shift(t);
+
+    if (res < 0 && !t->out_error)
+        t->out_error = res;
+    w->res = res < 0 ? res : 0;
+
+    /* done() may write again: behind what is queued, so it only queues meanwhile. */
+    t->pumping = true;
+    w->done(w);
+    while (t->head && !t->closing && start_write(t, t->head)) {
+        w = shift(t);
+        w->done(w);
+    }
+    t->pumping = false;
+    if (t->closing || t->out_error)
+        settle_soon(t);
+}
+
+static bool write_or_queue(struct socket_transport *t, struct eddy_write *w)
+{
+    w->next = NULL;
+    if (t->closing) {
+        w->res = -ECANCELED;
+        return true;
+    }
+    if (!t->head && !t->pumping && start_write(t, w)) {
+        if (t->out_error)
+            settle_soon(t);
+        return true;
+    }
+    if (t->tail)
+        t->tail->next = w;
+    else
+        t->head = w;
+    t->tail = w;
+    return false;
+}
+
+static bool write_bytes(struct eddy_transport *base, struct eddy_write *w)
+{
+    struct socket_transport *t = self(base);
+
+    w->end = false;
+    if (t->finished && !t->closing) {
+        w->res = -EPIPE;
+        return true;
+    }
+    return write_or_queue(t, w);
+}
+
+static bool finish(struct eddy_transport *base, struct eddy_write *w)
+{
+    struct socket_transport *t = self(base);
+
+    w->end = true;
+    w->count = 0;
+    if (t->finished && !t->closing) {
+        w->res = -EPIPE;
+        return true;
+    }
+    t->finished = true;
+    return write_or_queue(t, w);
+}
+
+/* --- closing -------------------------------------------------------------------------------- */
+
+static void close_done(struct eddy_op *op, int res)
+{
+    struct socket_transport *t = op->ctx;
+
+    (void)res;
+    eddy__soon_cancel(&t->soon);
+    if (t->base.protocol && t->base.protocol->closed)
+        t->base.protocol->closed(t->base.ctx, t->why);
+    eddy_buffer_done(&t->kept);
+    eddy__free(t, sizeof *t);
+}
+
+/* From the loop, when no operation is pending any more. */
+static void close_descriptor(struct socket_transport *t)
+{
+    t->closed = true;
+    if (t->reader)
+        reader_done(t, -ECANCELED);
+    while (t->head) {
+        struct eddy_write *w = shift(t);
+        w->res = -ECANCELED;
+        w->done(w);
+    }
+    eddy_op_close(&t->in, t->fd, close_done);
+    t->in.ctx = t;
+    if (eddy__op_submit(t->loop, &t->in))
+        close_done(&t->in, t->in.res);
+}
+
+static void close_transport(struct eddy_transport *base, int why)
+{
+    struct socket_transport *t = self(base);
+
+    if (t->closing)
+        return;
+    t->closing = true;
+    t->why = why;
+    t->resumed = false;
+    cancel_input(t);
+    if (t->out.pending && eddy__op_cancel(t->loop, &t->out))
+        t->out.pending = false;
+    settle_soon(t);
+}
+
+/* From the loop, whenever something may have to be told: kept bytes, the end, an error; or the
+ * next step of closing. May free @t. */
+static void settle(struct eddy_soon *soon)
+{
+    struct socket_transport *t = eddy_container_of(soon, struct socket_transport, soon);
+
+    if (t->reader && !t->closing)
+        serve_reader(t);
+    if (t->resumed && kept_len(t))
+        deliver_kept(t);
+    if (t->resumed && !kept_len(t)) {
+        if (t->input == INPUT_OPEN && !t->in.pending) {
+            start_lend(t);
+        } else if (t->input == INPUT_ENDED && !t->told) {
+            t->told = true;
+            if (t->base.protocol->ended)
+                t->base.protocol->ended(t->base.ctx);
+        }
+        if (t->resumed && t->input == INPUT_FAILED)
+            close_transport(&t->base, t->in_error);
+    }
+    if (t->told && t->out_error && !t->head)
+        close_transport(&t->base, t->out_error);
+    if (t->closing && !t->closed && !t->in.pending && !t->out.pending)
+        close_descriptor(t);
+}
+
+/* --- asking --------------------------------------------------------------------------------- */
+
+static int info(struct eddy_transport *base, enum eddy_transport_key key, void *ret_value)
+{
+    struct socket_transport *t = self(base);
+
+    if (key == EDDY_INFO_FD) {
+        *(int *)ret_value = t->fd;
+        return 0;
+    }
+    if (key == EDDY_INFO_BUFFERED) {
+        size_t sum = 0;
+        for (struct eddy_write *w = t->head; w; w = w->next)
+            for (unsigned i = 0; i < w->count; i++)
+                sum += w->iov[i].iov_len;
+        *(size_t *)ret_value = sum;
+        return 0;
+    }
+    if (key == EDDY_INFO_LOCAL || key == EDDY_INFO_PEER) {
+        struct eddy_driver *d = t->loop->driver;
+        struct eddy_address *a = ret_value;
+        return d->ops->address(d, t->fd, key == EDDY_INFO_PEER, &a->storage, &a->len);
+    }
+    return -ENOENT;
+}
+
+static const struct eddy_transport_ops socket_ops = {
+    .size = sizeof(struct eddy_transport_ops),
+    .name = "socket",
+    .resume = resume,
+    .pause = pause_reading,
+    .write = write_bytes,
+    .finish = finish,
+    .close = close_transport,
+    .info = info,
+    .read = read_into,
+    .cancel_read = cancel_read,
+};
+
+int eddy_transport_of_socket(int fd, struct eddy_transport **ret_t)
+{
+    struct eddy_loop *loop = eddy_loop_current();
+    struct socket_transport *t = loop ? eddy__zalloc(sizeof *t) : NULL;
+
+    if (!t)
+        return -ENOMEM;
+    t->base.ops = &socket_ops;
+    t->loop = loop;
+    t->fd = fd;
+    t->kept = EDDY_BUFFER(KEPT_MAX);
+    *ret_t = &t->base;
+    return 0;
+}
