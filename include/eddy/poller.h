@@ -8,10 +8,20 @@
  *                                     select            poll             epoll
  *  a descriptor past FD_SETSIZE       -ERANGE at add    yes              yes
  *  a regular file                     always ready      always ready     -EPERM at add
- *  EDDY_READ_ENDED (half-close)       no: readable, 0   yes              yes
- *  EDDY_HANGUP apart from readable    no: readable, 0   yes              yes
- *  closed behind its back             EDDY_FAILED       EDDY_FAILED      forgotten silently
+ *  EDDY_READ_ENDED (half-close)       no: readable      yes              yes
+ *  EDDY_HANGUP, EDDY_FAILED (error)   no: ready for     yes              yes
+ *                                     what was asked
+ *  closed behind its back             EDDY_FAILED at    EDDY_FAILED at   forgotten silently
+ *                                     each wait, alone  each wait
+ *  its number reused, and added       -EEXIST until     -EEXIST until    yes
+ *    without a remove                 removed           removed
  *  cost of a wait                     O(highest fd)     O(descriptors)   O(ready)
+ *
+ * Remove a descriptor before it is closed. While a duplicate of it is open (dup, fork), epoll goes
+ * on reporting one that was closed first, and cannot be told to stop.
+ *
+ * A poller is for one thread at a time. None of these calls suspends a task: eddy_poller_wait()
+ * blocks its thread.
  */
 #ifndef EDDY_POLLER_H
 #define EDDY_POLLER_H
@@ -25,9 +35,9 @@ struct eddy_poller;
 enum eddy_poller_event {
     EDDY_READABLE = 1,   /* a read would not block: bytes, the end, or an error */
     EDDY_WRITABLE = 2,   /* a write would not block */
-    EDDY_HANGUP = 4,     /* both directions ended; reported always */
-    EDDY_FAILED = 8,     /* an error is pending, or the descriptor is closed; reported always */
-    EDDY_READ_ENDED = 16 /* the peer ended its output; reported with EDDY_READABLE */
+    EDDY_HANGUP = 4,     /* both directions ended; reported asked for or not */
+    EDDY_FAILED = 8,     /* an error is pending, or the descriptor is closed; likewise */
+    EDDY_READ_ENDED = 16 /* the peer ended its output; to who asked for EDDY_READABLE */
 };
 
 struct eddy_ready {
@@ -70,7 +80,9 @@ EDDY_API const char *const *eddy_poller_backends(void);
  * @backend: as for eddy_poller_open()
  * @fd:      open
  *
- * Return: true when an add would succeed but for memory; false for an unknown backend, too.
+ * It asks the kernel, which costs a few calls.
+ *
+ * Return: true when an add would succeed but for memory; false for a backend that is unknown or a descriptor that is not open, too.
  * Source: select(2), epoll_ctl(2).   Since: 0.1
  */
 EDDY_API bool eddy_poller_can(const char *backend, int fd);
@@ -82,11 +94,10 @@ EDDY_API bool eddy_poller_can(const char *backend, int fd);
  * @events: EDDY_READABLE | EDDY_WRITABLE, not 0
  * @token:  handed back with each event
  *
- * A descriptor that was closed while it was watched is still in the table: remove it first. If
- * its number was given out again, adding replaces what was there only after that.
- *
- * Return: 0, -EEXIST (watched already), -EBADF (not open), -EINVAL (no event), and as the table
- * above says -ERANGE or -EPERM; -ENOMEM, -ENOSPC.
+ * Return: 0, or negative, with nothing changed:
+ *   -EEXIST  watched already             -EBADF  not open
+ *   -EINVAL  no event, or an unknown one -ENOMEM, -ENOSPC (epoll: fs.epoll.max_user_watches)
+ *   -ERANGE, -EPERM  as the table above says
  * Source: epoll_ctl(2).   Since: 0.1
  */
 EDDY_API int eddy_poller_add(struct eddy_poller *p, int fd, unsigned events, uint64_t token);
@@ -98,7 +109,8 @@ EDDY_API int eddy_poller_add(struct eddy_poller *p, int fd, unsigned events, uin
  * @events: as for add
  * @token:  as for add
  *
- * Return: 0, -ENOENT (not watched), -EINVAL, -EBADF (closed meanwhile), -ENOMEM.
+ * Return: 0, -ENOENT (not watched), -EINVAL, -EBADF (closed meanwhile), -ENOMEM; on failure
+ * nothing is changed.
  * Source: epoll_ctl(2).   Since: 0.1
  */
 EDDY_API int eddy_poller_modify(struct eddy_poller *p, int fd, unsigned events, uint64_t token);
@@ -107,6 +119,8 @@ EDDY_API int eddy_poller_modify(struct eddy_poller *p, int fd, unsigned events, 
  * eddy_poller_remove() - watch it no more
  * @p:  any
  * @fd: watched; may be closed already
+ *
+ * No later wait reports it, even if it is ready now.
  *
  * Return: 0 or -ENOENT (not watched).
  * Source: epoll_ctl(2).   Since: 0.1
@@ -120,7 +134,7 @@ EDDY_API int eddy_poller_remove(struct eddy_poller *p, int fd);
  * @ret:        filled from the start, one entry a descriptor
  * @cap:        at least 1; when more are ready, the others come first in the next wait
  *
- * Allocates nothing.
+ * Level-triggered: what is still ready is reported again. Allocates nothing.
  *
  * Return: how many; 0 when the time has passed; -EINTR (a signal was handled), -EINVAL.
  * Source: epoll_wait(2).   Since: 0.1

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/sys.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -39,7 +40,9 @@ static void close_poll(struct eddy_poller *p)
 
 static int check(int fd)
 {
-    return eddy__sys.fcntl(fd, F_GETFD, 0) < 0 ? -EBADF : 0;
+    int r = eddy__sys.fcntl(fd, F_GETFD, 0);
+
+    return r < 0 ? r : 0;
 }
 
 static short mask_of(unsigned events)
@@ -53,10 +56,14 @@ static short mask_of(unsigned events)
     return mask;
 }
 
-static int add(struct eddy_poller *p, int fd, unsigned events)
+static int add(struct eddy_poller *p, int fd, unsigned events, bool known)
 {
     struct poll_poller *q = self(p);
 
+    assert(!known);
+    int r = check(fd); /* poll itself would say so at each wait only */
+    if (r < 0)
+        return r;
     if (q->count == q->cap) {
         size_t cap = q->cap ? q->cap * 2 : 64;
         struct pollfd *grown = eddy__resize(q->fds, q->cap * sizeof *grown, cap * sizeof *grown);
@@ -72,8 +79,10 @@ static int add(struct eddy_poller *p, int fd, unsigned events)
 
 static int modify(struct eddy_poller *p, int fd, unsigned events)
 {
-    if (check(fd) < 0)
-        return -EBADF;
+    int r = check(fd);
+
+    if (r < 0)
+        return r;
     self(p)->fds[p->watched[fd].at].events = mask_of(events);
     return 0;
 }
@@ -83,6 +92,7 @@ static void remove_fd(struct eddy_poller *p, int fd)
     struct poll_poller *q = self(p);
     uint32_t at = p->watched[fd].at;
 
+    assert(at < q->count && q->fds[at].fd == fd);
     q->fds[at] = q->fds[--q->count];
     p->watched[q->fds[at].fd].at = at;
 }

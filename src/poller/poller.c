@@ -123,17 +123,22 @@ int eddy_poller_add(struct eddy_poller *p, int fd, unsigned events, uint64_t tok
         return -EINVAL;
     if (fd < 0)
         return -EBADF;
-    if (is_watched(p, fd))
+    bool known = is_watched(p, fd);
+    if (known && !p->ops->forgets)
         return -EEXIST;
-    int r = p->ops->check(fd);
-    if (r == 0)
-        r = make_room(p, fd);
-    if (r < 0)
-        return r;
+    if ((size_t)fd >= p->cap) {
+        /* Looked at first, or a wild number would make a wild table. */
+        int r = p->ops->check(fd);
+        if (r == 0)
+            r = make_room(p, fd);
+        if (r < 0)
+            return r;
+    }
+    struct eddy_watched before = p->watched[fd];
     p->watched[fd] = (struct eddy_watched){ .token = token, .events = events };
-    r = p->ops->add(p, fd, events);
+    int r = p->ops->add(p, fd, events, known);
     if (r < 0)
-        p->watched[fd].events = 0;
+        p->watched[fd] = before;
     return r;
 }
 

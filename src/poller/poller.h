@@ -17,7 +17,8 @@ struct eddy_poller_ops {
     int (*open)(struct eddy_poller *p);
     void (*close)(struct eddy_poller *p);
     int (*check)(int fd); /* whether it could be added, without adding: 0 or the error */
-    int (*add)(struct eddy_poller *p, int fd, unsigned events);
+    bool forgets;         /* what was closed leaves by itself: add() may be told of a known one */
+    int (*add)(struct eddy_poller *p, int fd, unsigned events, bool known);
     int (*modify)(struct eddy_poller *p, int fd, unsigned events);
     void (*remove)(struct eddy_poller *p, int fd);
     int (*wait)(struct eddy_poller *p, int64_t timeout_ns, struct eddy_ready *ret, size_t cap);

@@ -2,12 +2,14 @@
  * poller/select.c - select(2): three bit sets, up to FD_SETSIZE
  *
  * select() knows no hang-up: it says readable, and the read tells. A closed descriptor makes the
- * whole call fail with EBADF, so the culprits are looked for then, and reported as failed.
+ * whole call fail with EBADF, so the culprits are looked for then, and reported as failed; what
+ * else is ready waits until they are removed.
  */
 #include "poller/poller.h"
 
 #include "base/sys.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/select.h>
@@ -42,8 +44,10 @@ static void close_select(struct eddy_poller *p)
 
 static int check(int fd)
 {
-    if (eddy__sys.fcntl(fd, F_GETFD, 0) < 0)
-        return -EBADF;
+    int r = eddy__sys.fcntl(fd, F_GETFD, 0);
+
+    if (r < 0)
+        return r;
     return fd >= FD_SETSIZE ? -ERANGE : 0;
 }
 
@@ -57,10 +61,14 @@ static void set(struct select_poller *s, int fd, unsigned events)
         FD_SET(fd, &s->out);
 }
 
-static int add(struct eddy_poller *p, int fd, unsigned events)
+static int add(struct eddy_poller *p, int fd, unsigned events, bool known)
 {
     struct select_poller *s = self(p);
 
+    assert(!known);
+    int r = check(fd);
+    if (r < 0)
+        return r;
     set(s, fd, events);
     if (fd > s->highest)
         s->highest = fd;
@@ -69,8 +77,10 @@ static int add(struct eddy_poller *p, int fd, unsigned events)
 
 static int modify(struct eddy_poller *p, int fd, unsigned events)
 {
-    if (check(fd) < 0)
-        return -EBADF;
+    int r = check(fd);
+
+    if (r < 0)
+        return r;
     set(self(p), fd, events);
     return 0;
 }
@@ -89,13 +99,16 @@ static int find_closed(struct eddy_poller *p, struct eddy_ready *ret, size_t cap
     struct select_poller *s = self(p);
     int found = 0;
 
-    for (int fd = 0; fd <= s->highest && (size_t)found < cap; fd++) {
-        if (!p->watched[fd].events || eddy__sys.fcntl(fd, F_GETFD, 0) >= 0)
-            continue;
-        ret[found].token = p->watched[fd].token;
-        ret[found].events = EDDY_FAILED;
-        found++;
+    int fd = s->next <= s->highest ? s->next : 0;
+    for (int seen = 0; seen <= s->highest && (size_t)found < cap; seen++) {
+        if (p->watched[fd].events && eddy__sys.fcntl(fd, F_GETFD, 0) == -EBADF) {
+            ret[found].token = p->watched[fd].token;
+            ret[found].events = EDDY_FAILED;
+            found++;
+        }
+        fd = fd < s->highest ? fd + 1 : 0;
     }
+    s->next = fd;
     return found;
 }
 
