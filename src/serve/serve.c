@@ -277,7 +277,7 @@ struct hurry_args {
 /* While the server drains: the next signal ends the grace. */
 static int hurry(struct hurry_args *a)
 {
-    int r = await_signals(a->s, a->s->signals + 1);
+    int r = await_signals(a->s, 2);
 
     if (r < 0)
         return r;
@@ -288,7 +288,8 @@ EDDY_TASK(hurry);
 static void stop(struct serving *s, int64_t grace_ms)
 {
     struct eddy_http_stats stats;
-    EDDY_SHIELD(goodbye); /* the scope around may have ended: that is one way to end a server */
+    /* The scope around may have ended: that is one way to end a server. */
+    EDDY_SHIELD(goodbye, .timeout_ms = 0);
 
     eddy_http_stats(s->server, &stats);
     if (!s->options.quiet && stats.requests_running > 0 && grace_ms > 0)
