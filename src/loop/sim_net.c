@@ -113,7 +113,7 @@ void eddy_sim_look(struct eddy_sim *s, struct eddy_sim_slot *slot, enum eddy_sim
     if (!side->op || side->queued)
         return;
     side->queued = true;
-    int64_t delay = eddy_sim_roll(s, 2) ? (int64_t)eddy_sim_roll(s, 20000) : 0;
+    int64_t delay = eddy_sim_roll(s, 2) ? (int64_t)eddy_sim_roll(s, 3) * 10000 : 0;
     eddy_sim_post(s, slot, kind, s->now_ns + delay, 0);
 }
 

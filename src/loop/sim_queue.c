@@ -28,6 +28,8 @@ int64_t eddy_sim_latency(struct eddy_sim *s)
     int64_t base = (int64_t)50000 << eddy_sim_roll(s, 7);
     int64_t delay = base + (int64_t)eddy_sim_roll(s, (uint64_t)base);
 
+    /* In steps, so that things happen at the same time often enough for dice to matter. */
+    delay -= delay % 50000;
     return delay < 5000000 ? delay : 5000000;
 }
 

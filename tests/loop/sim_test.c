@@ -84,27 +84,36 @@ static void pair(struct eddy_driver *d, int ret_fd[2])
     close_it(d, listener);
 }
 
-/* A little history: 200 000 bytes one way, then the end. Returns its hash. */
+/* A little history: on four connections at once 50 000 bytes one way, then the end. */
 static uint64_t history(uint64_t seed, int64_t *ret_ns)
 {
-    static char text[200000];
+    enum { PAIRS = 4 };
+    static char text[50000];
     struct eddy_driver *d = sim(seed);
-    struct peer send = { .d = d }, lend = { .d = d };
-    struct iovec iov = { text, sizeof text };
+    struct peer send[PAIRS] = { 0 }, lend[PAIRS] = { 0 };
+    struct iovec iov[PAIRS];
     uint64_t random;
-    int fd[2];
+    int fd[PAIRS][2];
 
-    pair(d, fd);
-    eddy_op_lend(&lend.op, fd[1], peer_done);
-    d->ops->submit(d, &lend.op);
-    eddy_op_send(&send.op, fd[0], &iov, 1, peer_done);
-    EDDY_CHECK_EQ(run_op(d, &send), sizeof text);
+    for (int i = 0; i < PAIRS; i++)
+        pair(d, fd[i]);
+    for (int i = 0; i < PAIRS; i++) {
+        iov[i] = (struct iovec){ text, sizeof text };
+        eddy_op_lend(&lend[i].op, fd[i][1], peer_done);
+        d->ops->submit(d, &lend[i].op);
+        eddy_op_send(&send[i].op, fd[i][0], &iov[i], 1, peer_done);
+        d->ops->submit(d, &send[i].op);
+    }
     d->ops->random(d, &random, sizeof random);
-    EDDY_CHECK_EQ(close_it(d, fd[0]), 0);
-    run(d, &lend.over);
-    EDDY_CHECK_EQ(lend.res, 0);
-    EDDY_CHECK_EQ(lend.bytes, sizeof text);
-    EDDY_CHECK_EQ(close_it(d, fd[1]), 0);
+    for (int i = 0; i < PAIRS; i++) {
+        run(d, &send[i].over);
+        EDDY_CHECK_EQ(send[i].res, sizeof text);
+        EDDY_CHECK_EQ(close_it(d, fd[i][0]), 0);
+        run(d, &lend[i].over);
+        EDDY_CHECK_EQ(lend[i].res, 0);
+        EDDY_CHECK_EQ(lend[i].bytes, sizeof text);
+        EDDY_CHECK_EQ(close_it(d, fd[i][1]), 0);
+    }
     uint64_t hash = eddy_sim_hash(d) ^ random;
     *ret_ns = d->ops->now_ns(d);
     d->ops->close(d);
