@@ -59,6 +59,7 @@ struct eddy_driver {
     const struct eddy_driver_ops *ops;
     const char *backend; /* the name under which it was asked for: "epoll", "uring" */
     unsigned pending;    /* operations submitted and not complete; kept by the driver */
+    int64_t *clock;      /* turn() writes the time here, between its wait and the first done() */
 };
 
 extern const struct eddy_driver_ops eddy_driver_ready;

@@ -499,6 +499,8 @@ static int turn(struct eddy_driver *d, int64_t timeout_ns)
     struct ready_driver *r = self(d);
 
     int count = eddy_poller_wait(r->poller, timeout_ns, r->batch, BATCH);
+    if (d->clock)
+        *d->clock = eddy__sys.now_ns();
     if (count < 0)
         return count == -EINTR ? 0 : count;
     for (int i = 0; i < count; i++)

@@ -362,6 +362,8 @@ static int sim_turn(struct eddy_driver *d, int64_t timeout_ns)
         if (!is_event && until_ns == INT64_MAX)
             break;
         s->now_ns = is_event ? s->heap[0].at_ns : until_ns;
+        if (d->clock)
+            *d->clock = s->now_ns;
     }
     return (int)count;
 }

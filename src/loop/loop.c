@@ -91,8 +91,14 @@ static void run_ready(struct eddy_loop *loop)
     }
 }
 
+/* A clock that may be so stale is good enough for deadlines that are farther away. */
+#define FAR_NS INT64_C(1000000000)
+
 /* How long the driver may wait: not at all while something is ready, else until the next timer,
- * and never longer than the caller allows (negative: for ever). */
+ * and never longer than the caller allows (negative: for ever).
+ *
+ * Reading the clock is a good part of what an iteration costs. A timer that is far away is waited
+ * for with the time of the last wait's end, half a second less, and looked at again then. */
 static int64_t wait_limit(struct eddy_loop *loop, int64_t timeout_ns)
 {
     if (loop->nudged || !eddy_list_is_empty(&loop->ready) ||
@@ -102,7 +108,11 @@ static int64_t wait_limit(struct eddy_loop *loop, int64_t timeout_ns)
     int64_t next = eddy_wheel_next(&loop->wheel);
     if (next == INT64_MAX)
         return timeout_ns;
-    int64_t until = next - eddy_loop_clock(loop);
+    int64_t until = next - loop->now_ns - FAR_NS / 2;
+    if (until < FAR_NS / 2) {
+        loop->now_ns = eddy_loop_clock(loop);
+        until = next - loop->now_ns;
+    }
     if (until < 0)
         until = 0;
     return timeout_ns < 0 || until < timeout_ns ? until : timeout_ns;
@@ -114,7 +124,10 @@ int eddy__loop_iterate(struct eddy_loop *loop, int64_t timeout_ns)
     loop->depth++;
     loop->iterations++;
     loop->nudged = false;
-    loop->now_ns = eddy_loop_clock(loop);
+    /* From plain code, time has passed since the last iteration; between two of a run, it is
+     * as late as the last wait's end. */
+    if (!loop->running)
+        loop->now_ns = eddy_loop_clock(loop);
 
     size_t fired = eddy_wheel_expire(&loop->wheel, loop->now_ns, TIMERS_A_TURN);
     loop->timers_fired += fired;
@@ -128,7 +141,6 @@ int eddy__loop_iterate(struct eddy_loop *loop, int64_t timeout_ns)
     atomic_store_explicit(&loop->asleep, false, memory_order_relaxed);
     if (count > 0)
         loop->completions += (unsigned)count;
-    loop->now_ns = eddy_loop_clock(loop);
 
     if (atomic_load_explicit(&loop->posts, memory_order_relaxed))
         eddy_post_run_all(loop);
@@ -149,13 +161,14 @@ int eddy_loop_run(struct eddy_loop *loop)
 {
     if (loop->depth || loop->current)
         return -EDEADLK;
+    int r = 0;
     loop->stop = false;
-    while (!loop->stop) {
-        int r = eddy__loop_iterate(loop, -1);
-        if (r < 0)
-            return r;
+    while (!loop->stop && r >= 0) {
+        r = eddy__loop_iterate(loop, -1);
+        loop->running = true;
     }
-    return 0;
+    loop->running = false;
+    return r < 0 ? r : 0;
 }
 
 void eddy_loop_stop(struct eddy_loop *loop)
@@ -184,6 +197,7 @@ int eddy_loop_new(const struct eddy_loop_options *options, struct eddy_loop **re
         eddy__free(loop, sizeof *loop);
         return r;
     }
+    loop->driver->clock = &loop->now_ns;
     loop->now_ns = eddy_loop_clock(loop);
     eddy_wheel_init(&loop->wheel, loop->now_ns);
     eddy_list_init(&loop->ready);

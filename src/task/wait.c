@@ -28,11 +28,12 @@ int eddy__wait(struct eddy_wait *w)
     if (t->born) {
         eddy_task_suspend(t);
     } else {
-        while (!w->done) {
+        for (; !w->done; t->loop->running = true) {
             int r = eddy__loop_iterate(t->loop, -1);
             if (r < 0)
                 eddy_log(EDDY_LOG_ERROR, "the loop cannot wait: %s", eddy_strerror(r));
         }
+        t->loop->running = false;
     }
     assert(w->done && !t->wait);
     return w->result;
