@@ -97,6 +97,7 @@ int eddy_buffer_append(struct eddy_buffer *b, const void *data, size_t len)
     int r = eddy_buffer_room(b, len, &to);
     if (r < 0)
         return r;
+    assert(to);
     memcpy(to, data, len);
     b->end += len;
     return 0;

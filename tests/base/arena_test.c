@@ -55,6 +55,19 @@ EDDY_TEST(the_borrowed_bytes_are_used_first_and_are_not_freed)
     eddy_arena_done(&a);
 }
 
+EDDY_TEST(a_rest_too_short_to_be_aligned_is_not_used)
+{
+    alignas(max_align_t) char first[60];
+    struct eddy_arena a;
+
+    memset(first, 'x', sizeof first);
+    eddy_arena_init(&a, first, sizeof first, 4096);
+    EDDY_CHECK(eddy_arena_copy(&a, first, 49) == first); /* 10 bytes left, 14 to the next place */
+    char *p = eddy_arena_alloc(&a, 16);
+    EDDY_CHECK(p && (p < first || p >= first + sizeof first));
+    eddy_arena_done(&a);
+}
+
 EDDY_TEST(the_maximum_bounds_what_is_allocated)
 {
     struct eddy_arena a = EDDY_ARENA(5000);
@@ -63,6 +76,8 @@ EDDY_TEST(the_maximum_bounds_what_is_allocated)
     while (eddy_arena_alloc(&a, 100))
         got += 100;
     EDDY_CHECK(got > 4000 && got <= 5000);
+    while (eddy_arena_alloc(&a, 1))
+        ;
     EDDY_CHECK(a.used <= 5000);
     EDDY_CHECK(eddy_arena_alloc(&a, 4096) == NULL);
     EDDY_CHECK(eddy_arena_alloc(&a, SIZE_MAX) == NULL);

@@ -224,6 +224,26 @@ EDDY_TEST(what_the_maximum_leaves_over_comes_first_in_the_next_call)
         EDDY_CHECK_EQ(fired[i], want[i]);
 }
 
+static void arm_earlier(struct eddy_timer *t)
+{
+    note(t);
+    arm(&other[0], 9, MS / 2);
+}
+
+EDDY_TEST(a_past_deadline_armed_while_firing_goes_before_what_is_left_over)
+{
+    struct probe first = { 0 }, left = { 0 };
+
+    memset(other, 0, sizeof other);
+    start(0);
+    eddy_wheel_arm(&wheel, &first.timer, MS, arm_earlier);
+    arm(&left, 2, 2 * MS);
+    EDDY_CHECK_EQ(eddy_wheel_expire(&wheel, 5 * MS, 1), 1);
+    EDDY_CHECK_EQ(eddy_wheel_expire(&wheel, 5 * MS, 9), 2);
+    EDDY_CHECK_EQ(fired[1], 9);
+    EDDY_CHECK_EQ(fired[2], 2);
+}
+
 /* --- against the model ----------------------------------------------------------------------- */
 
 enum { PROBES = 300 };

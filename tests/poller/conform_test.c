@@ -183,6 +183,8 @@ EDDY_TEST(wrong_use_is_an_error_and_changes_nothing)
     EDDY_CHECK_EQ(eddy_poller_add(p, fd[0], EDDY_WRITABLE, 1), 0);
     EDDY_CHECK_ERR(eddy_poller_add(p, fd[0], EDDY_READABLE, 2), -EEXIST);
     EDDY_CHECK_ERR(eddy_poller_modify(p, fd[0], 0, 2), -EINVAL);
+    EDDY_CHECK_ERR(eddy_poller_add(p, 60, EDDY_READABLE, 1), -EBADF);
+    EDDY_CHECK_ERR(eddy_poller_remove(p, 60), -ENOENT); /* the failed add left nothing */
     EDDY_CHECK_EQ(events_within(p, 1, LONG), EDDY_WRITABLE);
     close_pair(fd);
 }
@@ -290,7 +292,8 @@ EDDY_TEST(a_descriptor_closed_behind_its_back_fails_or_is_forgotten)
     unsigned want = is("epoll") ? 0 : EDDY_FAILED;
     EDDY_CHECK_EQ(events_within(p, 1, 20 * MS), want);
     EDDY_CHECK_EQ(events_within(p, 1, 0), want); /* until it is removed */
-    EDDY_CHECK_ERR(eddy_poller_modify(p, fd[0], EDDY_WRITABLE, 1), -EBADF);
+    EDDY_CHECK_ERR(eddy_poller_modify(p, fd[0], EDDY_WRITABLE, 9), -EBADF);
+    EDDY_CHECK_EQ(events_within(p, 1, 0), want); /* with the token it had */
     EDDY_CHECK_EQ(eddy_poller_remove(p, fd[0]), 0);
     EDDY_CHECK_ERR(eddy_poller_remove(p, fd[0]), -ENOENT);
     EDDY_CHECK_EQ(events_within(p, 1, 0), 0);
