@@ -232,7 +232,6 @@ static void serve_waiters(struct eddy_client_pool *pool)
         if (!grant(pool, w))
             continue;
         eddy_list_remove(l);
-        w->host->waiting--;
         eddy__wake(&w->wait, 0);
     }
 }
@@ -242,7 +241,6 @@ static void turn_interrupted(struct eddy_wait *wait, int why)
     struct waiter *w = (struct waiter *)(void *)wait;
 
     eddy_list_remove(&w->link);
-    w->host->waiting--;
     eddy__wake(wait, why);
 }
 
@@ -268,6 +266,7 @@ int eddy_client_take(struct eddy_client_pool *pool, const struct eddy_client_key
     eddy_list_push(&pool->waiters, &w.link);
     serve_waiters(pool);
     r = eddy__wait(&w.wait);
+    w.host->waiting--; /* only now: until it runs again, the waiter holds the host */
     if (r < 0) {
         /* Interrupted: what stands in w.conn is the spare still. */
         assert(!w.conn->host);
