@@ -274,8 +274,7 @@ static int open_ares(struct dns_channel *c)
     if (servers && *servers) {
         status = ares_set_servers_ports_csv(c->ares, servers);
         if (status != ARES_SUCCESS) {
-            eddy_log(EDDY_LOG_ERROR, "EDDY_NAMESERVERS=\"%s\" is not a list of addresses",
-                     servers);
+            eddy_log(EDDY_LOG_ERROR, "EDDY_NAMESERVERS=\"%s\" is not a list of addresses", servers);
             ares_destroy(c->ares);
             return status;
         }

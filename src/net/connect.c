@@ -92,8 +92,7 @@ static int find(const char *text, const struct eddy_connect_options *options,
 }
 
 static int connect_within(const char *address, const struct eddy_connect_options *options,
-                          int64_t timeout_ms, struct eddy_transport **ret_t,
-                          struct eddy_error *err)
+                          int64_t timeout_ms, struct eddy_transport **ret_t, struct eddy_error *err)
 {
     struct eddy_addresses addresses;
     EDDY_SCOPE(job, .timeout_ms = timeout_ms);

@@ -106,8 +106,7 @@ static void recovered(struct eddy_listener *l)
     if (!l->starved)
         return;
     l->starved = false;
-    eddy_log(EDDY_LOG_INFO, "%s: accepting connections again",
-             address_text(l, text, sizeof text));
+    eddy_log(EDDY_LOG_INFO, "%s: accepting connections again", address_text(l, text, sizeof text));
 }
 
 /* --- accepting ------------------------------------------------------------------------------ */

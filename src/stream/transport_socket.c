@@ -44,13 +44,13 @@ struct socket_transport {
     int in_error;  /* INPUT_FAILED */
     int out_error; /* what later writes get; 0: open */
     uint8_t input;
-    bool told;      /* ended() was called */
+    bool told; /* ended() was called */
     bool resumed;
-    bool in_asked;  /* in's cancel was asked for, its completion is on the way */
-    bool finished;  /* finish() was called */
-    bool pumping;   /* in sent(): writes only queue */
+    bool in_asked; /* in's cancel was asked for, its completion is on the way */
+    bool finished; /* finish() was called */
+    bool pumping;  /* in sent(): writes only queue */
     bool closing;
-    bool closed;    /* the last phase: only closed() is left */
+    bool closed; /* the last phase: only closed() is left */
 };
 
 static_assert(sizeof(struct socket_transport) <= 320, "half of an idle connection's budget");

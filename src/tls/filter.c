@@ -1,0 +1,605 @@
+/*
+ * tls/filter.c - TLS over a transport
+ *
+ * Three things take turns, in this order, whenever something has happened:
+ *
+ *   shake     SSL_do_handshake() until it is done; the layer below is resumed meanwhile
+ *   output    writes from above are encrypted into `out` up to a record's worth, which leaves;
+ *             a write is done when all that was encrypted so far is with the layer below
+ *   input     only while resumed, and only from the loop: SSL_read() and received()
+ *
+ * drive() does the first two and calls nobody above, so a call from above may use it; settle()
+ * does all, and runs from the loop.
+ *
+ * A failure is remembered, its alert is sent, and then the layer below is closed. While no
+ * protocol stands above (eddy_tls_handshake) the filter stays, failed, for its owner to close.
+ */
+#include "tls/filter.h"
+
+#include "base/memory.h"
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#include <stdatomic.h>
+
+#define RECORD ((size_t)16384)
+#define OUT_MAX ((size_t)1 << 20)    /* a handshake with very long chains */
+#define CIPHER_MAX ((size_t)8 << 20) /* what the layer below may still deliver after a pause */
+
+enum write_state { WRITE_NEW, WRITE_ENCRYPTED, WRITE_OVER };
+
+static void settle(struct eddy_soon *soon);
+
+static struct tls_filter *self(struct eddy_transport *t)
+{
+    return (struct tls_filter *)(void *)t;
+}
+
+static void settle_soon(struct tls_filter *f)
+{
+    eddy__soon(f->loop, &f->soon, settle);
+}
+
+static size_t held(const struct eddy_buffer *b)
+{
+    return b->end - b->start;
+}
+
+static void set_state(struct eddy_write *w, enum write_state state)
+{
+    w->scratch[0] = (void *)(uintptr_t)state;
+}
+
+static enum write_state state_of(const struct eddy_write *w)
+{
+    return (enum write_state)(uintptr_t)w->scratch[0];
+}
+
+static void fail(struct tls_filter *f, int ssl_error)
+{
+    tls_explain(f, ssl_error);
+    settle_soon(f);
+}
+
+/* --- output --------------------------------------------------------------------------------- */
+
+static void out_failed(struct tls_filter *f, int error)
+{
+    if (f->out_error)
+        return;
+    f->out_error = error;
+    if (!f->shaken)
+        tls_explain(f, SSL_ERROR_SYSCALL);
+    settle_soon(f);
+}
+
+/* Give what has gathered to the layer below. */
+static void flush(struct tls_filter *f)
+{
+    while (!f->busy && held(&f->out) && f->below && !f->out_error) {
+        f->sending = f->out;
+        f->out = EDDY_BUFFER(OUT_MAX);
+        f->down_iov = (struct iovec){ f->sending.ptr + f->sending.start, held(&f->sending) };
+        f->down.iov = &f->down_iov;
+        f->down.count = 1;
+        if (!eddy_transport_write(f->below, &f->down)) {
+            f->busy = true;
+            return;
+        }
+        eddy_buffer_done(&f->sending);
+        if (f->down.res < 0)
+            out_failed(f, f->down.res);
+    }
+}
+
+/* Encrypt some of @w. False: not now, or no more. */
+static bool encrypt(struct tls_filter *f, struct eddy_write *w)
+{
+    size_t written;
+
+    while (w->count && w->iov->iov_len == 0) {
+        w->iov++;
+        w->count--;
+    }
+    if (!w->count)
+        return false;
+    ERR_clear_error();
+    int ok = SSL_write_ex(f->ssl, w->iov->iov_base,
+                          w->iov->iov_len < RECORD ? w->iov->iov_len : RECORD, &written);
+    if (ok != 1) {
+        int error = SSL_get_error(f->ssl, ok);
+        if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE)
+            fail(f, error);
+        return false;
+    }
+    w->iov->iov_base = (char *)w->iov->iov_base + written;
+    w->iov->iov_len -= written;
+    return true;
+}
+
+static bool is_empty(const struct eddy_write *w)
+{
+    for (unsigned i = 0; i < w->count; i++)
+        if (w->iov[i].iov_len)
+            return false;
+    return true;
+}
+
+/* Our close-notify has left: end the output below, too. */
+static void finish_below(struct tls_filter *f, struct eddy_write *w)
+{
+    set_state(w, WRITE_OVER);
+    if (!eddy_transport_finish(f->below, &f->down))
+        f->busy = true;
+    else if (f->down.res < 0)
+        out_failed(f, f->down.res);
+}
+
+static void push_writes(struct tls_filter *f)
+{
+    for (struct eddy_write *w = f->head; w && !f->failure.code && !f->out_error; w = w->next) {
+        if (state_of(w) != WRITE_NEW)
+            continue;
+        for (;;) {
+            if (held(&f->out) >= RECORD)
+                flush(f);
+            if (held(&f->out) >= RECORD || !encrypt(f, w))
+                break;
+        }
+        if (!w->end && !is_empty(w))
+            break;
+        if (w->end)
+            SSL_shutdown(f->ssl); /* 0: sent, the peer's has not come; that is all we want */
+        set_state(w, WRITE_ENCRYPTED);
+    }
+    flush(f);
+    if (f->head && f->head->end && state_of(f->head) == WRITE_ENCRYPTED && !f->busy &&
+        !held(&f->out) && f->below && !f->out_error)
+        finish_below(f, f->head);
+}
+
+/* Whether the first write is over; then w->res is set. */
+static bool head_is_over(struct tls_filter *f)
+{
+    struct eddy_write *w = f->head;
+    enum write_state enough = w && w->end ? WRITE_OVER : WRITE_ENCRYPTED;
+
+    if (!w)
+        return false;
+    w->res = f->closing ? -ECANCELED : f->out_error ? f->out_error : f->failure.code;
+    if (w->res < 0)
+        return true; /* the layer below holds copies, never the caller's bytes */
+    return state_of(w) >= enough && !f->busy && !held(&f->out);
+}
+
+static struct eddy_write *shift(struct tls_filter *f)
+{
+    struct eddy_write *w = f->head;
+
+    f->head = w->next;
+    w->next = NULL;
+    return w;
+}
+
+/* --- the handshake and what drives it all ------------------------------------------------------ */
+
+static void shake(struct tls_filter *f)
+{
+    if (f->shaken || f->failure.code)
+        return;
+    ERR_clear_error();
+    int r = SSL_do_handshake(f->ssl);
+    if (r == 1) {
+        f->shaken = true;
+        settle_soon(f);
+        return;
+    }
+    int error = SSL_get_error(f->ssl, r);
+    if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE)
+        fail(f, error);
+}
+
+static void drive(struct tls_filter *f)
+{
+    if (f->closing)
+        return;
+    shake(f);
+    flush(f);
+    if (f->shaken)
+        push_writes(f);
+    bool want = f->below && !f->failure.code && (!f->shaken || f->resumed);
+    if (want != f->below_resumed && f->below) {
+        f->below_resumed = want;
+        if (want)
+            eddy_transport_resume(f->below);
+        else
+            eddy_transport_pause(f->below);
+    }
+}
+
+static void down_done(struct eddy_write *down)
+{
+    struct tls_filter *f = eddy_container_of(down, struct tls_filter, down);
+
+    f->busy = false;
+    eddy_buffer_done(&f->sending);
+    if (down->res < 0)
+        out_failed(f, down->res);
+    settle_soon(f);
+}
+
+/* --- input ---------------------------------------------------------------------------------- */
+
+static void read_plain(struct tls_filter *f)
+{
+    char plain[RECORD];
+    size_t len;
+
+    while (f->resumed && f->shaken && !f->ended && !f->failure.code && !f->closing) {
+        ERR_clear_error();
+        int ok = SSL_read_ex(f->ssl, plain, sizeof plain, &len);
+        if (ok == 1) {
+            if (f->base.protocol->received)
+                f->base.protocol->received(f->base.ctx, plain, len);
+            continue;
+        }
+        int error = SSL_get_error(f->ssl, ok);
+        if (error == SSL_ERROR_ZERO_RETURN)
+            f->ended = true;
+        else if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE)
+            fail(f, error);
+        return;
+    }
+}
+
+static void below_received(void *ctx, const char *data, size_t len)
+{
+    struct tls_filter *f = ctx;
+
+    if (f->closing)
+        return;
+    f->lent = data;
+    f->lent_len = len;
+    drive(f);
+    read_plain(f);
+    int r = f->closing ? 0 : eddy_buffer_append(&f->cipher, f->lent, f->lent_len);
+    f->lent_len = 0;
+    if (r < 0 && !f->failure.code)
+        eddy_error_set(&f->failure, r, 0, "TLS: %s", eddy_strerror(r));
+    if (f->resumed)
+        eddy_buffer_release(&f->cipher);
+    settle(&f->soon);
+}
+
+static void below_ended(void *ctx)
+{
+    struct tls_filter *f = ctx;
+
+    f->below_ended = true;
+    settle(&f->soon);
+}
+
+static void below_closed(void *ctx, int why)
+{
+    struct tls_filter *f = ctx;
+
+    f->below = NULL;
+    if (!f->closing && !f->failure.code)
+        eddy_error_set(&f->failure, why < 0 ? why : -EDDY_EEOF, 0, "the connection below TLS: %s",
+                       eddy_strerror(why < 0 ? why : -EDDY_EEOF));
+    settle(&f->soon);
+}
+
+static const struct eddy_protocol below_protocol = {
+    .size = sizeof(struct eddy_protocol),
+    .received = below_received,
+    .ended = below_ended,
+    .closed = below_closed,
+};
+
+/* --- telling and closing --------------------------------------------------------------------- */
+
+static void close_transport(struct eddy_transport *t, int why)
+{
+    struct tls_filter *f = self(t);
+
+    if (f->closing)
+        return;
+    f->closing = true;
+    f->resumed = false;
+    f->why = why;
+    if (f->below)
+        eddy_transport_close(f->below, why);
+    else
+        settle_soon(f);
+}
+
+static void filter_free(struct tls_filter *f)
+{
+    eddy__soon_cancel(&f->soon);
+    SSL_free(f->ssl);
+    ERR_clear_error();
+    if (f->tls)
+        tls_unref(f->tls);
+    eddy_buffer_done(&f->cipher);
+    eddy_buffer_done(&f->out);
+    eddy_buffer_done(&f->sending);
+    if (f->host)
+        eddy__free(f->host, strlen(f->host) + 1);
+    eddy__free(f, sizeof *f);
+}
+
+static void wake_shaker(struct tls_filter *f)
+{
+    struct eddy_wait *w = f->shaker;
+
+    if (!w || (!f->shaken && !f->failure.code && !f->closing))
+        return;
+    f->shaker = NULL;
+    eddy__wake(w, f->shaken ? 0 : f->failure.code ? f->failure.code : -EBADF);
+}
+
+/* From the loop: everything that can go on goes on. May free @f. */
+static void settle(struct eddy_soon *soon)
+{
+    struct tls_filter *f = eddy_container_of(soon, struct tls_filter, soon);
+
+    drive(f);
+    if (!f->lent_len)
+        read_plain(f);
+    drive(f); /* what was received may have been answered */
+    wake_shaker(f);
+    while (head_is_over(f)) {
+        struct eddy_write *w = shift(f);
+        w->done(w);
+    }
+    if (f->ended && f->resumed && !f->told) {
+        f->told = true;
+        if (f->base.protocol->ended)
+            f->base.protocol->ended(f->base.ctx);
+    }
+    /* The alert that explains the failure leaves first, if the layer below takes it. */
+    if (f->failure.code && f->base.protocol && !f->closing && !(f->busy && f->below))
+        close_transport(&f->base, f->failure.code);
+    if (f->told && f->out_error && !f->closing)
+        close_transport(&f->base, f->out_error);
+    if (f->closing && !f->below) {
+        while (f->head) {
+            struct eddy_write *w = shift(f);
+            w->res = -ECANCELED;
+            w->done(w);
+        }
+        if (f->base.protocol && f->base.protocol->closed)
+            f->base.protocol->closed(f->base.ctx, f->why);
+        filter_free(f);
+    }
+}
+
+/* --- the callback face ------------------------------------------------------------------------ */
+
+static void resume(struct eddy_transport *t)
+{
+    struct tls_filter *f = self(t);
+
+    if (f->resumed || f->closing)
+        return;
+    f->resumed = true;
+    drive(f);
+    /* There may be plaintext, or records, that came before a pause. */
+    if (f->ended || f->failure.code || f->below_ended || held(&f->cipher) ||
+        SSL_has_pending(f->ssl))
+        settle_soon(f);
+}
+
+static void pause_reading(struct eddy_transport *t)
+{
+    struct tls_filter *f = self(t);
+
+    if (!f->resumed || f->closing)
+        return;
+    f->resumed = false;
+    drive(f);
+}
+
+static bool queue_write(struct tls_filter *f, struct eddy_write *w)
+{
+    w->next = NULL;
+    set_state(w, WRITE_NEW);
+    if (f->closing) {
+        w->res = -ECANCELED;
+        return true;
+    }
+    if (f->head)
+        f->tail->next = w;
+    else
+        f->head = w;
+    f->tail = w;
+    drive(f);
+    if (f->head == w && head_is_over(f)) {
+        shift(f);
+        return true;
+    }
+    if (f->head != w && !f->busy)
+        settle_soon(f);
+    return false;
+}
+
+static bool write_bytes(struct eddy_transport *t, struct eddy_write *w)
+{
+    struct tls_filter *f = self(t);
+
+    w->end = false;
+    if (f->finished && !f->closing) {
+        w->res = -EPIPE;
+        return true;
+    }
+    return queue_write(f, w);
+}
+
+static bool finish(struct eddy_transport *t, struct eddy_write *w)
+{
+    struct tls_filter *f = self(t);
+
+    w->end = true;
+    w->count = 0;
+    if (f->finished && !f->closing) {
+        w->res = -EPIPE;
+        return true;
+    }
+    f->finished = true;
+    return queue_write(f, w);
+}
+
+static int info(struct eddy_transport *t, enum eddy_transport_key key, void *ret_value)
+{
+    struct tls_filter *f = self(t);
+
+    if (key == EDDY_INFO_TLS) {
+        struct eddy_tls_info *into = ret_value;
+        const unsigned char *name;
+        unsigned len;
+
+        if (!f->shaken)
+            return -EAGAIN;
+        SSL_get0_alpn_selected(f->ssl, &name, &len);
+        *into = (struct eddy_tls_info){
+            .version = SSL_get_version(f->ssl),
+            .cipher = SSL_get_cipher_name(f->ssl),
+            .resumed = SSL_session_reused(f->ssl) == 1,
+        };
+        memcpy(into->alpn, name, len < sizeof into->alpn ? len : sizeof into->alpn - 1);
+        return 0;
+    }
+    if (!f->below)
+        return -ENOENT;
+    int r = eddy_transport_info(f->below, key, ret_value);
+    if (r == 0 && key == EDDY_INFO_BUFFERED) {
+        *(size_t *)ret_value += held(&f->out);
+        for (struct eddy_write *w = f->head; w; w = w->next)
+            for (unsigned i = 0; i < w->count; i++)
+                *(size_t *)ret_value += w->iov[i].iov_len;
+    }
+    return r;
+}
+
+static const struct eddy_transport_ops tls_ops = {
+    .size = sizeof(struct eddy_transport_ops),
+    .name = "tls",
+    .resume = resume,
+    .pause = pause_reading,
+    .write = write_bytes,
+    .finish = finish,
+    .close = close_transport,
+    .info = info,
+};
+
+/* --- making --------------------------------------------------------------------------------- */
+
+/* Whom the certificate must be for. */
+static int expect_host(struct tls_filter *f, const char *name)
+{
+    X509_VERIFY_PARAM *param = SSL_get0_param(f->ssl);
+
+    f->host = eddy__strdup(name);
+    if (!f->host)
+        return -ENOMEM;
+    if (X509_VERIFY_PARAM_set1_ip_asc(param, name) == 1)
+        return 0;
+    ERR_clear_error();
+    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    if (X509_VERIFY_PARAM_set1_host(param, name, 0) != 1 ||
+        SSL_set_tlsext_host_name(f->ssl, name) != 1) {
+        ERR_clear_error();
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int set_up(struct tls_filter *f, const char *server_name)
+{
+    f->ssl = SSL_new(f->tls->ctx);
+    BIO *bio = f->ssl ? tls_bio_new(f) : NULL;
+    if (!bio) {
+        ERR_clear_error();
+        return -ENOMEM;
+    }
+    SSL_set_bio(f->ssl, bio, bio);
+    SSL_set_app_data(f->ssl, f);
+    if (f->tls->server) {
+        SSL_set_accept_state(f->ssl);
+        return 0;
+    }
+    SSL_set_connect_state(f->ssl);
+    SSL_set_verify(f->ssl, SSL_VERIFY_PEER, tls_verify);
+    return server_name ? expect_host(f, server_name) : 0;
+}
+
+int eddy_tls_wrap(struct eddy_tls *tls, struct eddy_transport *below, const char *server_name,
+                  struct eddy_transport **ret_t)
+{
+    struct eddy_loop *loop = eddy_loop_current();
+
+    if (!tls->server && !tls->insecure && (!server_name || !*server_name))
+        return -EINVAL;
+    struct tls_filter *f = loop ? eddy__zalloc(sizeof *f) : NULL;
+    if (!f)
+        return -ENOMEM;
+    f->base.ops = &tls_ops;
+    f->loop = loop;
+    f->tls = tls;
+    atomic_fetch_add(&tls->references, 1);
+    f->cipher = EDDY_BUFFER(CIPHER_MAX);
+    f->out = EDDY_BUFFER(OUT_MAX);
+    f->down.done = down_done;
+    int r = set_up(f, server_name);
+    if (r < 0) {
+        filter_free(f);
+        return r;
+    }
+    f->below = below;
+    eddy_transport_use(below, &below_protocol, f);
+    drive(f);
+    *ret_t = &f->base;
+    return 0;
+}
+
+/* --- for tasks ------------------------------------------------------------------------------ */
+
+struct shaking {
+    struct eddy_wait wait; /* first */
+    struct tls_filter *f;
+};
+
+static void interrupted(struct eddy_wait *w, int why)
+{
+    ((struct shaking *)(void *)w)->f->shaker = NULL;
+    eddy__wake(w, why);
+}
+
+int eddy_tls_handshake(struct eddy_transport *t, struct eddy_error *err)
+{
+    struct tls_filter *f = self(t);
+    int r = eddy__wait_check();
+
+    assert(t->ops == &tls_ops && !f->shaker);
+    if (r == 0 && !f->shaken) {
+        r = f->failure.code;
+        if (r == 0) {
+            struct shaking s = { .wait = EDDY_WAIT(interrupted), .f = f };
+            f->shaker = &s.wait;
+            r = eddy__wait(&s.wait);
+        }
+    }
+    if (r < 0 && err)
+        *err = f->failure;
+    if (r < 0 && err && !err->code)
+        eddy_error_set(err, r, 0, "the TLS handshake did not end: %s", eddy_strerror(r));
+    return r;
+}
+
+void eddy_tls_failure(const struct eddy_transport *t, struct eddy_error *ret_err)
+{
+    assert(t->ops == &tls_ops);
+    *ret_err = ((const struct tls_filter *)(const void *)t)->failure;
+}
