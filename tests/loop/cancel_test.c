@@ -88,8 +88,10 @@ DRIVER_TEST(a_cancelled_operation_completes_exactly_once)
                 continue;
             EDDY_CHECK_ERR(cancel_after(d, readers[i], fd[0], NULL, 0, turns), -ECANCELED);
         }
-        /* The text is not there to be read: it may have gone in part. */
-        EDDY_CHECK_ERR(cancel_after(d, EDDY_OP_SEND, fd[0], NULL, 0, turns), -ECANCELED);
+        /* It may have gone in part. Filling a kernel's buffer in a million tries of a few bytes,
+         * as the ready driver would, takes seconds and shows nothing. */
+        if (!few || d->ops != &eddy_driver_ready)
+            EDDY_CHECK_ERR(cancel_after(d, EDDY_OP_SEND, fd[0], NULL, 0, turns), -ECANCELED);
         do_close(d, fd[0]);
         do_close(d, fd[1]);
         for (unsigned i = 0; i < 8; i++) {
