@@ -14,6 +14,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -253,6 +254,21 @@ static int sys_epoll_wait(int epoll, struct epoll_event *ret, int cap, int64_t t
         return answer(epoll_wait(epoll, ret, cap, timeout_ns < 0 ? -1 : 0));
     return epoll_wait_ns(epoll, ret, cap, timeout_ns);
 }
+
+static int sys_timerfd_create(void)
+{
+    FAULT(EMFILE);
+    return answer(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+}
+
+static int sys_timerfd_settime(int fd, int64_t when_ns)
+{
+    const struct itimerspec when = { .it_value = { .tv_sec = (time_t)(when_ns / 1000000000),
+                                                   .tv_nsec = (long)(when_ns % 1000000000) } };
+
+    FAULT(EINVAL);
+    return answer(timerfd_settime(fd, TFD_TIMER_ABSTIME, &when, NULL));
+}
 #endif
 
 static void *sys_mmap(size_t len)
@@ -331,7 +347,8 @@ static int sys_sigaction(int signo, const struct sigaction *action, struct sigac
         .getsockopt = sys_getsockopt, .setsockopt = sys_setsockopt,                                \
         .getsockname = sys_getsockname, .getpeername = sys_getpeername, .select = sys_select,      \
         .poll = sys_poll, .epoll_create = sys_epoll_create, .epoll_ctl = sys_epoll_ctl,            \
-        .epoll_wait = sys_epoll_wait, .mmap = sys_mmap, .munmap = sys_munmap,                      \
+        .epoll_wait = sys_epoll_wait, .timerfd_create = sys_timerfd_create,                        \
+        .timerfd_settime = sys_timerfd_settime, .mmap = sys_mmap, .munmap = sys_munmap,            \
         .mprotect = sys_mprotect, .madvise = sys_madvise, .now_ns = sys_now_ns,                    \
         .wall_ns = sys_wall_ns, .random = sys_random, .sigaction = sys_sigaction,                  \
     }

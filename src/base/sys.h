@@ -56,6 +56,8 @@ struct eddy_sys {
     int (*epoll_create)(void);
     int (*epoll_ctl)(int epoll, int command, int fd, struct epoll_event *event);
     int (*epoll_wait)(int epoll, struct epoll_event *ret, int cap, int64_t timeout_ns);
+    int (*timerfd_create)(void);                     /* monotonic, non-blocking */
+    int (*timerfd_settime)(int fd, int64_t when_ns); /* absolute, one shot */
 #endif
 
     /* memory of stacks */

@@ -9,6 +9,10 @@
  * back. So a keep-alive connection costs one call to the poller in its life, and pausing costs
  * nothing until bytes arrive.
  *
+ * Nor is a timeout handed to epoll when it is long: the kernel would set and cancel a timer of its
+ * own in every wait (3 % of a small request). One timerfd stands in the poller instead, set only when
+ * something is due before it would fire; firing early costs one turn.
+ *
  * A short read on a stream socket means that it is drained, so it is not tried again before the
  * poller says so. Tokens carry a generation: an event for a descriptor that was closed, and whose
  * number was given out again inside the same batch, is recognised and dropped.
@@ -16,40 +20,16 @@
 #include "base/memory.h"
 #include "base/sanitize.h"
 #include "base/sys.h"
-#include "loop/driver.h"
-#include "poller/poller.h"
+#include "loop/ready.h"
 
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
-#define LEND_SIZE 65536
-#define BATCH 256
-
 /* At most so many accepts, and so many full buffers of one connection, in one turn: the rest is
  * still ready in the next, after everybody else had theirs. */
 #define ACCEPTS_A_TURN 64
 #define LENDS_A_TURN 4
-
-struct watch {
-    struct eddy_op *in;
-    struct eddy_op *out;
-    uint32_t generation; /* grows when the descriptor is closed */
-    uint32_t interest;   /* what the poller was told; 0: it does not know the descriptor */
-};
-
-struct ready_driver {
-    struct eddy_driver driver; /* first */
-    struct eddy_poller *poller;
-    struct watch *watches; /* indexed by descriptor */
-    size_t watch_cap;
-    int wake_in; /* an eventfd, or the reading end of a pipe */
-    int wake_out;
-    char *lend;
-    bool short_io; /* tests: every call moves 1 to 3 bytes at most */
-    unsigned few;  /* short_io: 1, 2, 3, 1, ... */
-    struct eddy_ready batch[BATCH];
-};
 
 static struct ready_driver *self(struct eddy_driver *d)
 {
@@ -67,14 +47,9 @@ static size_t at_most(struct ready_driver *r, size_t len)
     return few < len ? few : len;
 }
 
-static uint64_t token_of(const struct ready_driver *r, int fd)
-{
-    return (uint64_t)r->watches[fd].generation << 32 | (uint32_t)fd;
-}
-
 /* --- the table ------------------------------------------------------------------------------ */
 
-static int watch_grow(struct ready_driver *r, int fd)
+int eddy_ready_grow(struct ready_driver *r, int fd)
 {
     size_t cap = r->watch_cap ? r->watch_cap : 64;
 
@@ -115,11 +90,11 @@ static int watch_update(struct ready_driver *r, int fd, bool shrink)
     if (events == w->interest)
         return 0;
     if (!w->interest)
-        result = eddy_poller_add(r->poller, fd, events, token_of(r, fd));
+        result = eddy_poller_add(r->poller, fd, events, eddy_ready_token(r, fd));
     else if (!events)
         result = eddy_poller_remove(r->poller, fd);
     else
-        result = eddy_poller_modify(r->poller, fd, events, token_of(r, fd));
+        result = eddy_poller_modify(r->poller, fd, events, eddy_ready_token(r, fd));
     if (result < 0)
         return result;
     w->interest = events;
@@ -278,7 +253,7 @@ static bool submit_connect(struct ready_driver *r, struct eddy_op *op)
     if (fd < 0)
         return done_now(op, fd);
     op->fd = fd;
-    int result = watch_grow(r, fd);
+    int result = eddy_ready_grow(r, fd);
     if (result == 0)
         result = eddy__sys.connect(fd, op->connect.addr, op->connect.len);
     if (result == 0)
@@ -309,7 +284,7 @@ static bool submit(struct eddy_driver *d, struct eddy_op *op)
     if (op->kind == EDDY_OP_CLOSE)
         return submit_close(r, op);
 
-    int result = op->fd < 0 ? -EBADF : watch_grow(r, op->fd);
+    int result = op->fd < 0 ? -EBADF : eddy_ready_grow(r, op->fd);
     if (result < 0)
         return done_now(op, result);
     struct watch *w = &r->watches[op->fd];
@@ -448,13 +423,6 @@ static void output(struct ready_driver *r, struct eddy_op *op, unsigned events)
     complete(r, op, result);
 }
 
-static void drain_wake(struct ready_driver *r)
-{
-    uint64_t count[8];
-
-    (void)eddy__sys.read(r->wake_in, count, sizeof count);
-}
-
 static void dispatch(struct ready_driver *r, const struct eddy_ready *event)
 {
     int fd = (int)(uint32_t)event->token;
@@ -462,7 +430,11 @@ static void dispatch(struct ready_driver *r, const struct eddy_ready *event)
     unsigned events = event->events;
 
     if (fd == r->wake_in) {
-        drain_wake(r);
+        eddy_ready_drain(r);
+        return;
+    }
+    if (fd == r->timer) {
+        eddy_ready_timer_fired(r);
         return;
     }
     if ((size_t)fd >= r->watch_cap || !is_current(r, fd, generation))
@@ -498,6 +470,7 @@ static int turn(struct eddy_driver *d, int64_t timeout_ns)
 {
     struct ready_driver *r = self(d);
 
+    timeout_ns = eddy_ready_timeout(r, timeout_ns);
     int count = eddy_poller_wait(r->poller, timeout_ns, r->batch, BATCH);
     if (d->clock)
         *d->clock = eddy__sys.now_ns();
@@ -506,14 +479,6 @@ static int turn(struct eddy_driver *d, int64_t timeout_ns)
     for (int i = 0; i < count; i++)
         dispatch(r, &r->batch[i]);
     return count;
-}
-
-static void wake(struct eddy_driver *d)
-{
-    const uint64_t one = 1;
-
-    /* A full pipe or counter means that the wake-up is under way. */
-    (void)eddy__sys.write(self(d)->wake_out, &one, sizeof one);
 }
 
 /* --- opening -------------------------------------------------------------------------------- */
@@ -527,28 +492,12 @@ static void close_driver(struct eddy_driver *d)
         eddy__sys.close(r->wake_out);
     if (r->wake_in >= 0)
         eddy__sys.close(r->wake_in);
+    if (r->timer >= 0)
+        eddy__sys.close(r->timer);
     eddy_poller_free(r->poller);
     eddy__free(r->watches, r->watch_cap * sizeof *r->watches);
     eddy__free(r->lend, LEND_SIZE);
     eddy__free(r, sizeof *r);
-}
-
-static int open_wake(struct ready_driver *r)
-{
-    int fd = eddy__sys.eventfd(0);
-
-    if (fd >= 0) {
-        r->wake_in = r->wake_out = fd;
-        return 0;
-    }
-    int pair[2];
-    int result = eddy__sys.pipe(pair);
-    if (result < 0)
-        return result;
-    r->wake_in = pair[0];
-    r->wake_out = pair[1];
-    result = eddy__sys.fcntl(pair[0], F_SETFL, O_NONBLOCK);
-    return result < 0 ? result : eddy__sys.fcntl(pair[1], F_SETFL, O_NONBLOCK);
 }
 
 static int open_driver(const struct eddy_driver_config *config, struct eddy_driver **ret_driver,
@@ -558,17 +507,21 @@ static int open_driver(const struct eddy_driver_config *config, struct eddy_driv
 
     if (!r)
         return -ENOMEM;
-    r->wake_in = r->wake_out = -1;
+    r->wake_in = r->wake_out = r->timer = -1;
+    r->timer_at = INT64_MAX;
     r->short_io = config->short_io;
     int result = eddy_poller_open(config->backend, &r->poller);
     if (result == 0 && !(r->lend = eddy__alloc(LEND_SIZE)))
         result = -ENOMEM;
     if (result == 0)
-        result = open_wake(r);
+        result = eddy_ready_open_wake(r);
     if (result == 0)
-        result = watch_grow(r, r->wake_in);
+        result = eddy_ready_grow(r, r->wake_in);
     if (result == 0)
-        result = eddy_poller_add(r->poller, r->wake_in, EDDY_READABLE, token_of(r, r->wake_in));
+        result = eddy_poller_add(r->poller, r->wake_in, EDDY_READABLE,
+                                 eddy_ready_token(r, r->wake_in));
+    if (result == 0)
+        eddy_ready_open_timer(r);
     if (result < 0) {
         *why = "the poller could not be opened";
         close_driver(&r->driver);
@@ -587,7 +540,7 @@ const struct eddy_driver_ops eddy_driver_ready = {
     .submit = submit,
     .cancel = cancel,
     .turn = turn,
-    .wake = wake,
+    .wake = eddy_ready_wake,
     .listen = eddy_sockets_listen,
     .shutdown = eddy_sockets_shutdown,
     .address = eddy_sockets_address,
