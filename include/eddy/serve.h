@@ -1,0 +1,39 @@
+/*
+ * eddy/serve.h - run an application as a program: address, log, signals, a graceful end
+ */
+#ifndef EDDY_SERVE_H
+#define EDDY_SERVE_H
+
+#include <eddy/common.h>
+#include <eddy/web.h>
+
+EDDY_BEGIN
+
+struct eddy_serve_options {
+    size_t size;         /* filled by EDDY_OPT(serve, ...) */
+    const char *host;    /* NULL: 127.0.0.1 */
+    int port;            /* 0: 8000; -1: any free one, printed */
+    const char *address; /* instead of both: "unix:/run/app.sock", "[::]:80" */
+    const char *backend; /* NULL: $EDDY_BACKEND, or the default */
+    int64_t grace_ms;    /* for running requests at the end; 0: 1500; negative: none */
+    bool quiet;          /* nothing on standard error but errors */
+};
+
+/**
+ * eddy_serve() - serve until SIGINT or SIGTERM
+ * @app:     constant
+ * @options: EDDY_OPT(serve, .port = 8888), may be NULL
+ *
+ * Suspends. Installs a log to standard error, signal handlers and the overflow report. The first
+ * signal stops accepting and gives running requests their grace, then cancels them with 503; a
+ * second one cancels at once.
+ *
+ * Return: 0 after a signal; or negative, with a text on standard error that says what to mend:
+ * -EADDRINUSE, -EACCES, -EDDY_EBACKEND, -EINVAL (routes, address), -ENOMEM, what start returned.
+ * Source: uvicorn.   Since: 0.1
+ */
+EDDY_API int eddy_serve(const struct eddy_app *app, const struct eddy_serve_options *options);
+
+EDDY_END
+
+#endif
