@@ -157,11 +157,16 @@ int eddy_reply_bytes(struct eddy_reply *reply, const char *type, struct eddy_sli
 
 int eddy_reply_static(struct eddy_reply *reply, const char *type, struct eddy_slice data)
 {
-    struct eddy_slice t = eddy_slice_of(type);
+    struct eddy_http_server *server = eddy_server_exchange_of_reply(reply)->conn->server;
 
-    if (t.len == 0 || eddy__http1_check_field(EDDY_SLICE("Content-Type"), t) < 0)
-        return fail(reply, -EINVAL);
-    return set_body(reply, t, data, false);
+    /* A constant is judged once: most handlers say the same type each time. */
+    if (!type || type != server->good_type.ptr) {
+        struct eddy_slice t = eddy_slice_of(type);
+        if (t.len == 0 || eddy__http1_check_field(EDDY_SLICE("Content-Type"), t) < 0)
+            return fail(reply, -EINVAL);
+        server->good_type = t;
+    }
+    return set_body(reply, server->good_type, data, false);
 }
 
 /* Room for @need bytes behind the body, which moves into memory of its own for that. */

@@ -85,6 +85,8 @@ struct eddy_http_server {
     void (*free_owned)(void *owned);
     struct eddy_header *scratch; /* limits.headers of them: a head is parsed into it */
     struct eddy__http1_limits scan_limits;
+    struct eddy_slice
+        good_type; /* the last constant Content-Type that was judged, by its address */
 
     struct eddy_list conns;   /* of struct eddy_server_conn */
     struct eddy_scope scope;  /* around every request's */
