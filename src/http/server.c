@@ -24,6 +24,8 @@ static const struct eddy_http_limits default_limits = {
     .write_timeout_ms = 30000,
 };
 
+#define ARENA_EXTRA ((size_t)131072)
+
 #define DEFAULT_TO(limits, field)                                                                  \
     if (!(limits)->field)                                                                          \
     (limits)->field = default_limits.field
@@ -223,6 +225,8 @@ static int prepare(struct eddy_http_server *server, const struct eddy_http_optio
     fill_limits(&server->limits);
     server->scan_limits.head = server->limits.head;
     server->scan_limits.headers = server->limits.headers;
+    server->arena_max = server->limits.reply + server->limits.head +
+                        server->limits.headers * sizeof(struct eddy_header) + ARENA_EXTRA;
     server->pool = eddy_server_pool_of(server->loop);
     server->scratch = eddy__alloc(server->limits.headers * sizeof *server->scratch);
     server->name_len = text.len + sizeof "Server: \r\n" - 1;

@@ -85,6 +85,7 @@ struct eddy_http_server {
     void (*free_owned)(void *owned);
     struct eddy_header *scratch; /* limits.headers of them: a head is parsed into it */
     struct eddy__http1_limits scan_limits;
+    size_t arena_max; /* a reply, the head it answers, its own, and room for small things */
     struct eddy_slice
         good_type; /* the last constant Content-Type that was judged, by its address */
 

@@ -46,7 +46,7 @@ struct eddy_server_exchange *eddy_server_exchange_new(struct eddy_server_conn *c
     if (!x)
         return NULL;
     memset(x, 0, offsetof(struct eddy_server_exchange, scope));
-    eddy_arena_init(&x->arena, x + 1, HTTP_BLOCK - sizeof *x, server->limits.reply);
+    eddy_arena_init(&x->arena, x + 1, HTTP_BLOCK - sizeof *x, server->arena_max);
     x->conn = conn;
     x->req.arena = &x->arena;
     x->req.app = server->app;

@@ -3,6 +3,7 @@
  * backends: select poll epoll uring sim
  * seeds: yes
  */
+#include "base/fault.h"
 #include "check.h"
 
 #include <eddy/address.h>
@@ -262,6 +263,34 @@ EDDY_TEST(a_stop_answers_503_when_its_grace_is_over)
         EDDY_CHECK(eddy_connect(h.address, NULL, &late) < 0);
     }
     house_close(&h);
+}
+
+/* --- operations that fail -------------------------------------------------------------------------------- */
+
+EDDY_TEST(no_failed_operation_stops_the_server)
+{
+    for (struct eddy_fault f = eddy_fault_each(EDDY_FAULT_OP); eddy_fault_next(&f);) {
+        struct house h;
+        char body[256];
+        if (!house_open(&h, NULL, NULL))
+            return;
+        {
+            EDDY_OWN(eddy_stream) s = NULL;
+            int r = eddy_connect(h.address, NULL, &s);
+            if (r == 0)
+                r = ask(s, GET("/"), body, sizeof body);
+            if (r == 200)
+                r = ask(s, GET("/nap"), body, sizeof body);
+            EDDY_CHECK(r == 200 || (r < 0 && eddy_fault_fired(&f)));
+        }
+        eddy_fault_stop();
+        {
+            EDDY_OWN(eddy_stream) s = NULL;
+            EDDY_CHECK_EQ(eddy_connect(h.address, NULL, &s), 0);
+            EDDY_CHECK_EQ(ask(s, GET("/"), body, sizeof body), 200);
+        }
+        house_close(&h);
+    }
 }
 
 /* --- a hundred networks --------------------------------------------------------------------------------- */
