@@ -20,7 +20,8 @@
  * A task is a coroutine with a stack of its own (256 KiB of address space, committed as it is
  * used, with guard pages below). It belongs to one scope and one thread for its life.
  *
- * What holds, with the test that shows it (tests/task/rules_test.c, on every driver):
+ * What holds, with the test that shows it (tests/task/rules_test.c and tests/net/rules_test.c, on
+ * every driver):
  *
  *  rule                                                            test
  *  --------------------------------------------------------------  ---------------------------
@@ -33,7 +34,8 @@
  *  A child runs from its first line even if cancelled at birth     child_runs_though_cancelled
  *  Cancellation is level-triggered: every later wait fails too     cancellation_is_level
  *  A call looks at its scope first and then has done nothing       entry_is_checked_first
- *  What completed when the cancel arrives is returned              completion_wins
+ *  What completed when the cancel arrives is returned              completion_wins,
+ *                                 a_completion_that_arrives_with_the_cancel_is_delivered
  *  The innermost scope's own deadline is -ETIMEDOUT                own_deadline_is_etimedout
  *  An outer scope's end is -ECANCELED, and outranks                outer_end_is_ecanceled
  *  EDDY_SHIELD lets a farewell wait, for its own time              shield_lets_a_farewell_wait
@@ -259,7 +261,7 @@ EDDY_API const char *eddy_task_name(void);
 /* --- stacks --------------------------------------------------------------------------------- */
 
 struct eddy_stack_info {
-    const char *guard; /* "madvise" (MADV_GUARD_INSTALL), "mprotect" or "none" (no memory for it) */
+    const char *guard; /* "madvise" (MADV_GUARD_INSTALL) or "mprotect" */
     size_t size;       /* usable bytes of one stack */
     size_t live;       /* tasks that have one */
     size_t pooled;     /* kept for the next task */
