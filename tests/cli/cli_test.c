@@ -212,6 +212,31 @@ EDDY_TEST(a_file_is_compiled_and_served_until_ctrl_c)
     EDDY_CHECK_EQ(files_in_tmp(), 0);
 }
 
+EDDY_TEST(the_program_in_the_readme_works)
+{
+    static struct program p;
+    static char readme[32768];
+    char body[64] = "";
+    FILE *f = fopen(EDDY_TESTS_DIR "/../README.md", "r");
+
+    if (!EDDY_CHECK(f))
+        return;
+    readme[fread(readme, 1, sizeof readme - 1, f)] = '\0';
+    fclose(f);
+    char *begin = strstr(readme, "```c\n");
+    char *end = begin ? strstr(begin, "\n```\n") : NULL;
+    if (!EDDY_CHECK(end))
+        return;
+    end[1] = '\0';
+    if (!serve(&p, false, "readme.c", begin + 5))
+        return;
+    EDDY_CHECK(strncmp(p.text, "eddy: serving", 13) == 0); /* no warning before it */
+    EDDY_CHECK_EQ(status_of(&p, body, sizeof body), 200);
+    EDDY_CHECK(body[0] && strstr(end + 2, body)); /* the README shows what it answers */
+    kill(p.pid, SIGINT);
+    EDDY_CHECK(program_end(&p));
+}
+
 EDDY_TEST(a_main_in_the_file_is_not_called)
 {
     static struct program p;

@@ -302,21 +302,37 @@ static int two_fetches(void)
     return r;
 }
 
-EDDY_TEST(a_failed_allocation_is_an_error_and_leaves_nothing)
+/* Under every failure of a kind: an error or none, and nothing is left. */
+static void survive_every(enum eddy_fault_kind kind, const char *what)
 {
     size_t live = eddy__memory_live();
 
-    for (struct eddy_fault f = eddy_fault_each(EDDY_FAULT_ALLOC); eddy_fault_next(&f);) {
+    for (struct eddy_fault f = eddy_fault_each(kind); eddy_fault_next(&f);) {
         int r = two_fetches();
         eddy_fault_stop();
-        /* The server shares our process, and what fails may be its allocation, which the client
-         * sees as a connection that ends; or be shrugged off. */
+        /* The server shares our process, and what fails may be its part, which the client sees as
+         * a connection that ends; or be shrugged off. */
         if (!eddy_fault_fired(&f))
             EDDY_CHECK_EQ(r, 0);
         EDDY_CHECK(r <= 0);
         if (!EDDY_CHECK_EQ(eddy__memory_live(), live)) {
-            EDDY_CHECK_FAIL("allocation %lu%s", f.k, f.persistent ? " and all after it" : "");
+            EDDY_CHECK_FAIL("%s %lu%s", what, f.k, f.persistent ? " and all after it" : "");
             return;
         }
     }
+}
+
+EDDY_TEST(a_failed_allocation_is_an_error_and_leaves_nothing)
+{
+    survive_every(EDDY_FAULT_ALLOC, "allocation");
+}
+
+EDDY_TEST(a_failed_system_call_is_an_error_and_leaves_nothing)
+{
+    survive_every(EDDY_FAULT_SYS, "system call");
+}
+
+EDDY_TEST(a_failed_operation_is_an_error_and_leaves_nothing)
+{
+    survive_every(EDDY_FAULT_OP, "operation");
 }
