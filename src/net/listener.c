@@ -20,6 +20,7 @@
 #include "task/wait.h"
 
 #include <eddy/address.h>
+#include <eddy/buffer.h>
 #include <eddy/log.h>
 #include <eddy/net.h>
 #include <eddy/task.h>
@@ -27,7 +28,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define KEPT_MAX 64
+#define KEPT_MAX ((size_t)65536) /* a burst that one turn of a driver can bring */
 #define KEPT_LOW 8
 #define RETRY_MS 100
 #define BACKLOG 1024
@@ -44,10 +45,8 @@ struct eddy_listener {
     struct eddy_timer retry;
     struct eddy_soon soon;
     int fd;
-    int kept[KEPT_MAX]; /* a ring of connected descriptors */
-    unsigned kept_at;
-    unsigned kept_count;
-    bool asked; /* the accept's cancel is on its way */
+    struct eddy_buffer kept; /* connected descriptors, as ints */
+    bool asked;              /* the accept's cancel is on its way */
     bool starved;
     bool busy; /* in settle(): free only marks */
     bool freeing;
@@ -111,14 +110,37 @@ static void recovered(struct eddy_listener *l)
 
 /* --- accepting ------------------------------------------------------------------------------ */
 
+static unsigned kept_count(const struct eddy_listener *l)
+{
+    return (unsigned)(eddy_buffer_bytes(&l->kept).len / sizeof(int));
+}
+
+static int first_kept(const struct eddy_listener *l)
+{
+    int fd;
+
+    memcpy(&fd, eddy_buffer_bytes(&l->kept).ptr, sizeof fd);
+    return fd;
+}
+
+static void drop_first(struct eddy_listener *l)
+{
+    eddy_buffer_take(&l->kept, sizeof(int));
+    if (!l->on_accept)
+        eddy_buffer_release(&l->kept);
+}
+
 static void keep(struct eddy_listener *l, int fd)
 {
-    if (l->kept_count == KEPT_MAX) {
-        /* A burst behind a cancel. Nothing is pending on it: it may be closed directly. */
-        eddy__sys.close(fd);
+    int r = eddy_buffer_append(&l->kept, &fd, sizeof fd);
+
+    if (r == 0)
         return;
-    }
-    l->kept[(l->kept_at + l->kept_count++) % KEPT_MAX] = fd;
+    /* No memory even to remember it. Nothing is pending on it, so it may be closed directly; under
+     * the simulator, whose descriptors the kernel does not know, its peer hears nothing. */
+    eddy__sys.close(fd);
+    if (!l->freeing)
+        starve(l, r);
 }
 
 static void accepted(struct eddy_op *op, int res)
@@ -165,11 +187,10 @@ static int make_next(struct eddy_listener *l)
 {
     if (l->next)
         return 0;
-    int r = eddy_transport_of_socket(l->kept[l->kept_at], &l->next);
+    int r = eddy_transport_of_socket(first_kept(l), &l->next);
     if (r < 0)
         return r;
-    l->kept_at = (l->kept_at + 1) % KEPT_MAX;
-    l->kept_count--;
+    drop_first(l);
     return 0;
 }
 
@@ -220,10 +241,9 @@ static void end_step(struct eddy_listener *l)
 {
     if (l->accept.pending)
         return;
-    while (l->kept_count) {
-        int fd = l->kept[l->kept_at];
-        l->kept_at = (l->kept_at + 1) % KEPT_MAX;
-        l->kept_count--;
+    while (kept_count(l)) {
+        int fd = first_kept(l);
+        drop_first(l);
         if (!close_one(l, fd))
             return;
     }
@@ -233,6 +253,7 @@ static void end_step(struct eddy_listener *l)
         if (!close_one(l, fd))
             return;
     }
+    eddy_buffer_done(&l->kept);
     eddy__free(l, sizeof *l);
 }
 
@@ -278,7 +299,7 @@ static void settle(struct eddy_listener *l)
     if (l->busy)
         return;
     l->busy = true;
-    while (is_wanted(l) && (l->next || l->kept_count) && !eddy_timer_is_armed(&l->retry)) {
+    while (is_wanted(l) && (l->next || kept_count(l)) && !eddy_timer_is_armed(&l->retry)) {
         int r = hand_on(l);
         if (r < 0)
             starve(l, r);
@@ -286,13 +307,13 @@ static void settle(struct eddy_listener *l)
     if (!l->freeing) {
         if (is_wanted(l))
             arm(l);
-        else if (!l->on_accept && l->kept_count >= KEPT_LOW)
+        else if (!l->on_accept && kept_count(l) >= KEPT_LOW)
             cancel_accept(l);
     }
     l->busy = false;
     if (l->freeing)
         end_step(l);
-    else if (is_wanted(l) && l->kept_count && !eddy_timer_is_armed(&l->retry))
+    else if (is_wanted(l) && kept_count(l) && !eddy_timer_is_armed(&l->retry))
         settle(l); /* arming brought one at once */
 }
 
@@ -348,7 +369,7 @@ int eddy__listener_start(struct eddy_listener *l,
     l->on_accept = on_accept;
     l->ctx = ctx;
     /* What is kept is handed on from the loop; arming now saves a turn. */
-    if (l->kept_count || l->next)
+    if (kept_count(l) || l->next)
         eddy__soon(l->loop, &l->soon, start_soon);
     else
         arm(l);
@@ -398,6 +419,7 @@ int eddy_listen(const char *address, const struct eddy_listen_options *options,
         return eddy_error_set(err, -ENOMEM, 0, "cannot listen on %.60s: out of memory", address);
     l->loop = loop;
     l->address = a;
+    l->kept = EDDY_BUFFER(KEPT_MAX * sizeof(int));
     eddy_list_init(&l->waiters);
     unsigned backlog = options && options->backlog ? options->backlog : BACKLOG;
     l->fd = loop->driver->ops->listen(

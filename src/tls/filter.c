@@ -455,22 +455,8 @@ static int info(struct eddy_transport *t, enum eddy_transport_key key, void *ret
 {
     struct tls_filter *f = self(t);
 
-    if (key == EDDY_INFO_TLS) {
-        struct eddy_tls_info *into = ret_value;
-        const unsigned char *name;
-        unsigned len;
-
-        if (!f->shaken)
-            return -EAGAIN;
-        SSL_get0_alpn_selected(f->ssl, &name, &len);
-        *into = (struct eddy_tls_info){
-            .version = SSL_get_version(f->ssl),
-            .cipher = SSL_get_cipher_name(f->ssl),
-            .resumed = SSL_session_reused(f->ssl) == 1,
-        };
-        memcpy(into->alpn, name, len < sizeof into->alpn ? len : sizeof into->alpn - 1);
-        return 0;
-    }
+    if (key == EDDY_INFO_TLS)
+        return tls_info(f, ret_value);
     if (!f->below)
         return -ENOENT;
     int r = eddy_transport_info(f->below, key, ret_value);
@@ -483,7 +469,7 @@ static int info(struct eddy_transport *t, enum eddy_transport_key key, void *ret
     return r;
 }
 
-static const struct eddy_transport_ops tls_ops = {
+const struct eddy_transport_ops tls_ops = {
     .size = sizeof(struct eddy_transport_ops),
     .name = "tls",
     .resume = resume,
@@ -562,44 +548,4 @@ int eddy_tls_wrap(struct eddy_tls *tls, struct eddy_transport *below, const char
     drive(f);
     *ret_t = &f->base;
     return 0;
-}
-
-/* --- for tasks ------------------------------------------------------------------------------ */
-
-struct shaking {
-    struct eddy_wait wait; /* first */
-    struct tls_filter *f;
-};
-
-static void interrupted(struct eddy_wait *w, int why)
-{
-    ((struct shaking *)(void *)w)->f->shaker = NULL;
-    eddy__wake(w, why);
-}
-
-int eddy_tls_handshake(struct eddy_transport *t, struct eddy_error *err)
-{
-    struct tls_filter *f = self(t);
-    int r = eddy__wait_check();
-
-    assert(t->ops == &tls_ops && !f->shaker);
-    if (r == 0 && !f->shaken) {
-        r = f->failure.code;
-        if (r == 0) {
-            struct shaking s = { .wait = EDDY_WAIT(interrupted), .f = f };
-            f->shaker = &s.wait;
-            r = eddy__wait(&s.wait);
-        }
-    }
-    if (r < 0 && err)
-        *err = f->failure;
-    if (r < 0 && err && !err->code)
-        eddy_error_set(err, r, 0, "the TLS handshake did not end: %s", eddy_strerror(r));
-    return r;
-}
-
-void eddy_tls_failure(const struct eddy_transport *t, struct eddy_error *ret_err)
-{
-    assert(t->ops == &tls_ops);
-    *ret_err = ((const struct tls_filter *)(const void *)t)->failure;
 }

@@ -59,6 +59,10 @@ struct tls_filter {
     bool closing;
 };
 
+extern const struct eddy_transport_ops tls_ops; /* filter.c */
+
+int tls_info(const struct tls_filter *f, struct eddy_tls_info *ret); /* handshake.c */
+
 /* bio.c: a BIO over the filter's buffers. NULL: out of memory. */
 BIO *tls_bio_new(struct tls_filter *f);
 

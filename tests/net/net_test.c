@@ -275,6 +275,35 @@ EDDY_TEST(a_cancelled_accept_loses_no_connection)
     EDDY_CHECK_EQ(got, 20);
 }
 
+EDDY_TEST(a_burst_waits_until_it_is_accepted)
+{
+    enum { BURST = 100 };
+    EDDY_OWN(eddy_listener) door = NULL;
+    struct eddy_stream *client[BURST] = { 0 };
+    char text[EDDY_ADDRESS_TEXT];
+
+    if (!open_door("127.0.0.1:0", &door, text))
+        return;
+    for (int i = 0; i < BURST; i++) {
+        EDDY_OWN(eddy_stream) first = NULL;
+        EDDY_CHECK_EQ(eddy_connect(text, NULL, &client[i]), 0);
+        if (i == 0)
+            EDDY_CHECK_EQ(eddy_accept(door, &first), 0); /* what it armed stays armed */
+    }
+    settle();
+    for (int i = 1; i < BURST; i++) {
+        EDDY_OWN(eddy_stream) server = NULL;
+        char c = 0;
+        EDDY_SCOPE(patience, .timeout_ms = 2000);
+        EDDY_CHECK_EQ(eddy_write_text(client[i], "c"), 0);
+        if (!EDDY_CHECK_EQ(eddy_accept(door, &server), 0))
+            break;
+        EDDY_CHECK_EQ(eddy_read(server, &c, 1), 1);
+    }
+    for (int i = 0; i < BURST; i++)
+        eddy_stream_free(client[i]);
+}
+
 EDDY_TEST(accepting_ends_with_a_drain_and_with_the_listener)
 {
     struct eddy_listener *door = NULL;

@@ -158,6 +158,9 @@ EDDY_TEST(a_writer_waits_for_a_reader_that_does_not_read)
         const size_t len = (size_t)32 << 20;
         char *out = pattern(len), *in = calloc(1, len);
         struct job write = { .s = e.a, .buf = out, .len = len };
+        /* A read that is over must not leave the door open behind it. */
+        EDDY_CHECK_EQ(eddy_write_text(e.a, "x"), 0);
+        EDDY_CHECK_EQ(eddy_read(e.b, in, 1), 1);
         EDDY_SCOPE(tasks, .timeout_ms = 0);
         EDDY_GO(&tasks, act, .how = do_write, .job = &write);
         settle();

@@ -184,6 +184,37 @@ EDDY_TEST(nothing_is_told_while_paused_and_nothing_is_lost)
     }
 }
 
+EDDY_TEST(what_raced_a_pause_is_read_first_by_a_stream)
+{
+    ENDS_EACH(kind)
+    {
+        /* The more turns between, the further the bytes are when the pause comes. */
+        for (int turns = 0; turns < 6; turns++) {
+            struct ear ear[2];
+            struct mouth m;
+            struct eddy_stream *s;
+            char got[12] = { 0 };
+            if (!connect_ears(kind, ear))
+                return;
+            calling(eddy_transport_resume, ear[1].t);
+            say(ear[0].t, &m, "0123456789", 10);
+            for (int i = 0; i < turns; i++)
+                eddy_yield();
+            calling(eddy_transport_pause, ear[1].t);
+            size_t had = ear[1].len;
+            if (!EDDY_CHECK_EQ(eddy_stream_of(ear[1].t, &s), 0))
+                return;
+            for (size_t i = had; i < 10; i++)
+                EDDY_CHECK_EQ(eddy_read(s, got + i, 1), 1);
+            EDDY_CHECK_MEM(got + had, 10 - had, "0123456789" + had, 10 - had);
+            eddy_stream_free(s);
+            calling(eddy_transport_resume, ear[0].t);
+            ear[1].closed = 1; /* the stream's */
+            close_both(kind, ear);
+        }
+    }
+}
+
 EDDY_TEST(pausing_and_resuming_at_every_step_keeps_the_order)
 {
     static char bytes[100000];
@@ -236,7 +267,10 @@ EDDY_TEST(writes_leave_in_order_and_each_is_told_once)
             eddy_sleep(1);
         EDDY_CHECK_EQ(ear[1].total, 2 * sizeof big);
         EDDY_CHECK_EQ(ear[1].ended, 1);
+        calling(eddy_transport_pause, ear[1].t);
+        calling(eddy_transport_resume, ear[1].t);
         settle();
+        EDDY_CHECK_EQ(ear[1].ended, 1); /* told once */
         for (int i = 0; i < 3; i++) {
             EDDY_CHECK_EQ(m[i].told, m[i].at_once ? 0 : 1);
             EDDY_CHECK_EQ(m[i].write.res, 0);

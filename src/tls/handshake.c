@@ -1,0 +1,60 @@
+/*
+ * tls/handshake.c - what a task does with the filter: wait for its handshake, ask about it
+ */
+#include "tls/filter.h"
+
+struct shaking {
+    struct eddy_wait wait; /* first */
+    struct tls_filter *f;
+};
+
+static void interrupted(struct eddy_wait *w, int why)
+{
+    ((struct shaking *)(void *)w)->f->shaker = NULL;
+    eddy__wake(w, why);
+}
+
+int eddy_tls_handshake(struct eddy_transport *t, struct eddy_error *err)
+{
+    struct tls_filter *f = (struct tls_filter *)(void *)t;
+    int r = eddy__wait_check();
+
+    assert(t->ops == &tls_ops && !f->shaker);
+    if (r == 0 && !f->shaken) {
+        r = f->failure.code;
+        if (r == 0) {
+            struct shaking s = { .wait = EDDY_WAIT(interrupted), .f = f };
+            f->shaker = &s.wait;
+            r = eddy__wait(&s.wait);
+        }
+    }
+    if (r < 0 && err)
+        *err = f->failure;
+    if (r < 0 && err && !err->code)
+        eddy_error_set(err, r, 0, "the TLS handshake did not end: %s", eddy_strerror(r));
+    return r;
+}
+
+void eddy_tls_failure(const struct eddy_transport *t, struct eddy_error *ret_err)
+{
+    assert(t->ops == &tls_ops);
+    *ret_err = ((const struct tls_filter *)(const void *)t)->failure;
+}
+
+int tls_info(const struct tls_filter *f, struct eddy_tls_info *ret)
+{
+    const unsigned char *name;
+    unsigned len;
+
+    if (!f->shaken)
+        return -EAGAIN;
+    SSL_get0_alpn_selected(f->ssl, &name, &len);
+    *ret = (struct eddy_tls_info){
+        .version = SSL_get_version(f->ssl),
+        .cipher = SSL_get_cipher_name(f->ssl),
+        .resumed = SSL_session_reused(f->ssl) == 1,
+    };
+    if (len)
+        memcpy(ret->alpn, name, len < sizeof ret->alpn ? len : sizeof ret->alpn - 1);
+    return 0;
+}
