@@ -10,6 +10,8 @@
 #include <string.h>
 
 static void say(const char *command, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+static void say(const char *command, const char *format, va_list args)
 {
     char line[1024];
 

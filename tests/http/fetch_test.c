@@ -116,8 +116,8 @@ EDDY_TEST(a_body_over_the_bound_is_refused_whichever_way_it_comes)
 {
     static const char *const answers[] = {
         "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nhello world",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nhello "
-        "\r\n5\r\nworld\r\n0\r\n\r\n",
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+         "6\r\nhello \r\n5\r\nworld\r\n0\r\n\r\n"),
         "HTTP/1.1 200 OK\r\n\r\nhello world",
     };
 
