@@ -42,6 +42,8 @@ int eddy_uring_sides_take(struct eddy_uring *u, int fd, unsigned sides)
 
 void eddy_uring_sides_release(struct eddy_uring *u, int fd, unsigned sides)
 {
+    if (!sides)
+        return; /* CLOSE: it took none */
     assert((size_t)fd < u->sides_cap && (u->sides[fd] & sides) == sides);
     u->sides[fd] = (uint8_t)(u->sides[fd] & ~sides);
 }
