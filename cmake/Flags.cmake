@@ -55,6 +55,16 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|i.86)$")
   add_compile_options(-fcf-protection=none)
 endif()
 
+# GCC clears and copies structs of a few hundred bytes with `rep stos` and `rep movs`, whose start alone
+# costs more than all the stores: 15 ns each, several times in a request. A loop of vector stores is
+# what Clang does by itself.
+include(CheckCCompilerFlag)
+set(EDDY_BLOCK_MOVES "vector_loop:512:noalign,libcall:-1:noalign")
+check_c_compiler_flag("-mmemset-strategy=${EDDY_BLOCK_MOVES}" EDDY_HAVE_MEMSET_STRATEGY)
+if(EDDY_HAVE_MEMSET_STRATEGY)
+  add_compile_options("-mmemset-strategy=${EDDY_BLOCK_MOVES}" "-mmemcpy-strategy=${EDDY_BLOCK_MOVES}")
+endif()
+
 if(NOT APPLE)
   add_link_options(-Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,--as-needed)
 endif()
