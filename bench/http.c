@@ -1,5 +1,5 @@
 /*
- * bench/bench-http.c - /plaintext and /json as the TechEmpower rules say
+ * bench/http.c - /plaintext and /json as the TechEmpower rules say
  *
  *   bench-http [--backend NAME] [--port N]
  *
