@@ -6,11 +6,13 @@
  * others. At the bound of all, the idle connection that was unused longest makes room.
  *
  * Idle connections are watched: their transport is resumed, with a protocol that drops them at
- * any sign of life. A peer that ends one is noticed then, not by the fetch that would have used it.
+ * any sign of life. A peer that ends one is noticed then, not by the fetch that would have used it;
+ * what the loop has not told yet is asked for before use.
  */
 #include "http/client.h"
 
 #include "base/memory.h"
+#include "base/sys.h"
 
 #include <eddy/tls.h>
 #include <eddy/transport.h>
@@ -172,6 +174,20 @@ static void drop_idle(struct eddy_client_conn *conn)
     forget(conn);
 }
 
+/* What the loop would tell us in its next turn: a peer that has ended it, or said what nobody asked
+ * for, a moment ago. Under TLS bytes may be there by right (tickets), and the filter judges them. */
+static bool has_ended(const struct eddy_client_conn *conn)
+{
+    char byte;
+    int fd = -1;
+
+    if (strcmp(conn->pool->loop->driver->ops->name, "sim") == 0 ||
+        eddy_transport_info(conn->transport, EDDY_INFO_FD, &fd) < 0 || fd < 0)
+        return false;
+    ssize_t n = eddy__sys.recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n > 0 ? !conn->host->key.tls : n != -EAGAIN;
+}
+
 /* --- turns ---------------------------------------------------------------------------------------- */
 
 static struct eddy_client_conn *take_idle(struct eddy_client_host *host)
@@ -181,8 +197,8 @@ static struct eddy_client_conn *take_idle(struct eddy_client_host *host)
                                                        link);
         eddy_transport_pause(c->transport);
         eddy_transport_use(c->transport, &nobody, NULL);
-        if (eddy_stream_of(c->transport, &c->stream) < 0) {
-            /* No memory for the adapter: a new connection will say so better than we can here.
+        if (has_ended(c) || eddy_stream_of(c->transport, &c->stream) < 0) {
+            /* Without memory for the adapter a new connection will say so better than we can here.
              * The host stays, because somebody waits for it. */
             drop_idle(c);
             continue;
