@@ -90,6 +90,7 @@ static int start(void)
     const char *upstream = getenv("UPSTREAM");
     EDDY_OWN(eddy_listener) door = NULL;
     struct eddy_address at;
+    eddy_client_configure(EDDY_OPT(client, .open_per_host = 2000, .open_total = 2000));
     for (int i = 0; upstream && *upstream && i < 3; i++)
         snprintf(url[i], sizeof url[i], "%s", upstream);
     if (url[0][0])

@@ -24,9 +24,10 @@ struct eddy_serve_options {
  * @app:     constant
  * @options: EDDY_OPT(serve, .port = 8888), may be NULL
  *
- * Suspends. Installs a log to standard error, signal handlers and the overflow report. The first
- * signal stops accepting and gives running requests their grace, then cancels them with 503; a
- * second one cancels at once.
+ * Suspends. Installs a log to standard error, signal handlers and the overflow report, and raises
+ * the soft limit on descriptors (RLIMIT_NOFILE), but for the backend select. The first signal
+ * stops accepting and gives running requests their grace, then cancels them with 503; a second one
+ * cancels at once.
  *
  * Return: 0 after a signal; or negative, with a text on standard error that says what to mend:
  * -EADDRINUSE, -EACCES, -EDDY_EBACKEND, -EINVAL (routes, address), -ENOMEM, what start returned.

@@ -25,9 +25,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #define PORT_DEFAULT 8000
 #define GRACE_MS 1500
+#define DESCRIPTORS 65536
 
 /* One run of eddy_serve(). */
 struct serving {
@@ -154,6 +156,23 @@ static int make_loop(struct serving *s)
         return complain(r, "the backend `%s` does not work on this machine; choose another of: %s",
                         backend ? backend : "default", eddy_backend_names());
     return r < 0 ? complain(r, "cannot make the event loop: %s", eddy_strerror(r)) : 0;
+}
+
+/* The soft limit on descriptors is small (1024) for the sake of programs that use select(), which
+ * cannot hold more; it would be reached long before the server's own bound on connections. */
+static void raise_descriptor_limit(void)
+{
+    struct eddy_loop_info info;
+    struct rlimit limit;
+
+    eddy_loop_info(eddy_loop_current(), &info);
+    if (strcmp(info.backend, "select") == 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    rlim_t want = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+    if (limit.rlim_cur >= want)
+        return;
+    limit.rlim_cur = want;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* if not: accept pauses at the limit there is */
 }
 
 /* The text of the address to listen on. */
@@ -318,6 +337,7 @@ static int run(struct serving *s)
 
     if (!loop)
         return complain(-ENOMEM, "no memory for an event loop");
+    raise_descriptor_limit();
     int r = listen_on(s);
     if (r == 0)
         r = take_signals(s, loop);

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* --- what it says --------------------------------------------------------------------------------- */
@@ -57,6 +58,8 @@ static int on_start(void)
 
 static void on_stop(void)
 {
+    /* It may wait, even when the scope around the server has ended. */
+    EDDY_CHECK_EQ(eddy_sleep(1), 0);
     stopped++;
 }
 
@@ -226,6 +229,21 @@ EDDY_TEST(the_end_of_the_scope_around_is_an_end_without_grace)
     EDDY_CHECK_EQ(status_after("/slow/60000", 15000, the_end_of_its_scope, &ms, &result), 503);
     EDDY_CHECK(ms < 10000);
     EDDY_CHECK_ERR(result, -ECANCELED);
+}
+
+EDDY_TEST(the_limit_on_descriptors_is_raised_but_for_select)
+{
+    struct rlimit before, after;
+    int64_t ms;
+    int result;
+
+    EDDY_CHECK_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+    struct rlimit low = { .rlim_cur = 200, .rlim_max = before.rlim_max };
+    EDDY_CHECK_EQ(setrlimit(RLIMIT_NOFILE, &low), 0);
+    status_after("/slow/10", 1000, one_signal, &ms, &result);
+    EDDY_CHECK_EQ(getrlimit(RLIMIT_NOFILE, &after), 0);
+    EDDY_CHECK_EQ(after.rlim_cur > 200, strcmp(eddy_check_backend(), "select") != 0);
+    EDDY_CHECK_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
 EDDY_TEST(signals_are_given_back)

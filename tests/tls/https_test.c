@@ -201,6 +201,30 @@ EDDY_TEST(a_context_is_part_of_what_makes_connections_alike)
     EDDY_CHECK_ERR(eddy_fetch(s.url, NULL, &page), -EDDY_ECERT);
 }
 
+EDDY_TEST(what_nobody_asked_for_is_not_the_next_answer)
+{
+    static char large[40000];
+    int len = snprintf(large, sizeof large, "HTTP/1.1 200 OK\r\nContent-Length: 30000\r\n\r\n");
+
+    /* A body that fills the client's first read, and more behind it. */
+    memset(large + len, 'x', 30000);
+    strcpy(large + len + 30000, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+
+    EDDY_CHECK(cert_make("good.pem", "IP:127.0.0.1", NULL, -1, 30));
+    EDDY_OWN(eddy_tls) theirs = server_tls("good.pem");
+    EDDY_OWN(eddy_tls) ours = client_tls("good.pem");
+    struct server s = { .tls = theirs, .answer = large };
+    EDDY_SCOPE(servers, .isolate = true);
+
+    EDDY_CHECK(start(&s, &servers));
+    for (int i = 0; i < 2; i++) {
+        EDDY_AUTO(eddy_response) page = { 0 };
+        EDDY_CHECK_EQ(eddy_fetch(s.url, EDDY_OPT(fetch, .tls = ours), &page), 0);
+        EDDY_CHECK_EQ(page.body.len, 30000);
+    }
+    EDDY_CHECK_EQ(s.connections, 2);
+}
+
 EDDY_TEST(a_body_until_close_needs_a_goodbye)
 {
     EDDY_CHECK(cert_make("good.pem", "IP:127.0.0.1", NULL, -1, 30));
