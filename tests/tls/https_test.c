@@ -3,6 +3,8 @@
  *
  * backends: select poll epoll uring
  */
+#include "base/fault.h"
+#include "base/memory.h"
 #include "certs.h"
 #include "check.h"
 
@@ -41,11 +43,11 @@ static int secure(struct eddy_tls *tls, struct eddy_stream **peer)
         return r;
     eddy_stream_free(EDDY_TAKE(*peer));
     r = eddy_tls_wrap(tls, below, NULL, &over);
-    if (r < 0) {
-        eddy_transport_close(below, 0);
-        return r;
-    }
-    return eddy_stream_of(over, peer);
+    if (r == 0)
+        r = eddy_stream_of(over, peer);
+    if (r < 0)
+        eddy_transport_close(over ? over : below, 0);
+    return r;
 }
 
 struct converse_args {
@@ -258,4 +260,40 @@ EDDY_TEST(a_server_without_tls_is_told_apart)
     EDDY_CHECK_ERR(
         eddy_fetch(s.url, EDDY_OPT(fetch, .tls = ours, .timeout_ms = 100, .error = &err), &page),
         -EDDY_EUPSTREAM_TIMEOUT);
+}
+
+/* One fetch, with the loop's making and end. */
+static int one_fetch(struct eddy_tls *theirs, struct eddy_tls *ours)
+{
+    struct server s = { .tls = theirs, .answer = hi };
+    EDDY_OWN(eddy_loop) loop = NULL;
+    EDDY_AUTO(eddy_response) page = { 0 };
+
+    int r = eddy_loop_new(NULL, &loop);
+    if (r < 0)
+        return r;
+    EDDY_SCOPE(servers, .isolate = true);
+    if (!start(&s, &servers))
+        return -ENOMEM;
+    return eddy_fetch(s.url, EDDY_OPT(fetch, .tls = ours, .timeout_ms = 250), &page);
+}
+
+EDDY_TEST(a_failed_allocation_is_an_error_and_leaves_nothing)
+{
+    EDDY_CHECK(cert_make("good.pem", "IP:127.0.0.1", NULL, -1, 30));
+    EDDY_OWN(eddy_tls) theirs = server_tls("good.pem");
+    EDDY_OWN(eddy_tls) ours = client_tls("good.pem");
+    size_t live = eddy__memory_live();
+
+    for (struct eddy_fault f = eddy_fault_each(EDDY_FAULT_ALLOC); eddy_fault_next(&f);) {
+        int r = one_fetch(theirs, ours);
+        eddy_fault_stop();
+        if (!eddy_fault_fired(&f))
+            EDDY_CHECK_EQ(r, 0);
+        EDDY_CHECK(r <= 0);
+        if (!EDDY_CHECK_EQ(eddy__memory_live(), live)) {
+            EDDY_CHECK_FAIL("allocation %lu%s", f.k, f.persistent ? " and all after it" : "");
+            return;
+        }
+    }
 }
