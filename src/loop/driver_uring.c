@@ -261,13 +261,6 @@ static bool uring_submit(struct eddy_driver *d, struct eddy_op *op)
     return false;
 }
 
-static int poll_result(int events)
-{
-    return ((events & (POLLIN | POLLRDHUP)) ? EDDY_READABLE : 0) |
-           ((events & POLLOUT) ? EDDY_WRITABLE : 0) | ((events & POLLHUP) ? EDDY_HANGUP : 0) |
-           ((events & POLLERR) ? EDDY_FAILED : 0);
-}
-
 static int result_of(const struct eddy_op *op, int res)
 {
     switch (op->kind) {
@@ -283,7 +276,7 @@ static int result_of(const struct eddy_op *op, int res)
     case EDDY_OP_CLOSE: return 0;
     case EDDY_OP_POLL:
         if (res >= 0)
-            return poll_result(res);
+            return eddy_uring_poll_result(res);
         break;
     default: break;
     }

@@ -65,4 +65,7 @@ void eddy_uring_buffer_give(struct eddy_uring *u, unsigned id);
 int eddy_uring_sides_take(struct eddy_uring *u, int fd, unsigned sides);
 void eddy_uring_sides_release(struct eddy_uring *u, int fd, unsigned sides);
 
+/* What poll reported, in the poller's words. */
+int eddy_uring_poll_result(int events);
+
 #endif

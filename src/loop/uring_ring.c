@@ -5,7 +5,9 @@
 #include "base/sanitize.h"
 #include "base/sys.h"
 #include "loop/uring.h"
+#include "poller/poller.h"
 
+#include <poll.h>
 #include <string.h>
 
 enum {
@@ -177,4 +179,11 @@ int eddy_uring_ring_open(struct eddy_uring *u, const char **why)
     }
     u->event_fd = eddy__sys.eventfd(0);
     return u->event_fd < 0 ? u->event_fd : 0;
+}
+
+int eddy_uring_poll_result(int events)
+{
+    return ((events & (POLLIN | POLLRDHUP)) ? EDDY_READABLE : 0) |
+           ((events & POLLOUT) ? EDDY_WRITABLE : 0) | ((events & POLLHUP) ? EDDY_HANGUP : 0) |
+           ((events & POLLERR) ? EDDY_FAILED : 0);
 }
