@@ -268,8 +268,9 @@ int eddy__http_serve_owned(struct eddy_listener *listener, eddy_handler_fn *hand
     eddy_list_init(&server->conns);
     eddy_list_init(&server->waiters);
     copy_options(server, options);
-    eddy__scope_open(&server->scope, NULL, EDDY_OPT(scope, .isolate = true));
-    int r = prepare(server, options);
+    int r = eddy__scope_open(&server->scope, NULL, EDDY_OPT(scope, .isolate = true));
+    if (r == 0)
+        r = prepare(server, options);
     if (r == 0 && listener)
         r = eddy__listener_start(listener, on_accept, server);
     if (r < 0) {

@@ -71,8 +71,9 @@ void eddy_server_exchange_start(struct eddy_server_exchange *x)
     assert(conn->x == x && !x->started);
     x->started = true;
     server->stats.requests_running++;
-    eddy__scope_open(&x->scope, &server->scope, &alone);
-    int r = eddy__go_now(&x->scope, &run_handler_task, &(struct run_handler_args){ x });
+    int r = eddy__scope_open(&x->scope, &server->scope, &alone);
+    assert(r == 0); /* its parent is open */
+    r = eddy__go_now(&x->scope, &run_handler_task, &(struct run_handler_args){ x });
     if (r < 0) {
         x->finished = true;
         x->result = r;

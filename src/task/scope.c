@@ -332,18 +332,20 @@ bool eddy_draining(void)
 
 /* --- scopes of callback code ---------------------------------------------------------------------------------- */
 
-void eddy__scope_open(struct eddy_scope *scope, struct eddy_scope *parent,
-                      const struct eddy_scope_options *options)
+int eddy__scope_open(struct eddy_scope *scope, struct eddy_scope *parent,
+                     const struct eddy_scope_options *options)
 {
     struct task_room *room = eddy_task_room();
 
     if (!room) {
         memset(scope, 0, sizeof *scope);
         scope_of(scope)->refused = -ENOMEM;
-        return;
+        return -ENOMEM;
     }
+    assert(!parent || !scope_of(parent)->refused);
     eddy_scope_init(scope_of(scope), room->root.loop, parent ? scope_of(parent) : &room->root_scope,
                     options);
+    return 0;
 }
 
 void eddy__scope_close(struct eddy_scope *scope, void (*fn)(void *ctx), void *ctx)
@@ -374,10 +376,10 @@ int eddy_scope_new(const struct eddy_scope_options *options, struct eddy_scope *
 
     if (!scope)
         return -ENOMEM;
-    eddy__scope_open(scope, NULL, options);
-    if (scope_of(scope)->refused) {
+    int r = eddy__scope_open(scope, NULL, options);
+    if (r < 0) {
         eddy__free(scope, sizeof *scope);
-        return -ENOMEM;
+        return r;
     }
     scope_of(scope)->heap = true;
     *ret_scope = scope;

@@ -52,9 +52,10 @@ EDDY_PRIVATE int eddy__go_now(struct eddy_scope *scope, const struct eddy_task_t
 /* A scope in the hands of callback code, embedded in an object: enter it with @parent (NULL:
  * the loop's root), end it with eddy__scope_close; @on_empty is called from the loop when the
  * last child has stopped after the close. May be closed and entered again, cheaply: a server
- * does it for every request. No on_empty (NULL) is allowed when no child can be left. */
-EDDY_PRIVATE void eddy__scope_open(struct eddy_scope *scope, struct eddy_scope *parent,
-                                   const struct eddy_scope_options *options);
+ * does it for every request. No on_empty (NULL) is allowed when no child can be left. Opening is
+ * 0, or -ENOMEM: then it may be closed, and nothing else; it cannot fail inside one that is open. */
+EDDY_PRIVATE int eddy__scope_open(struct eddy_scope *scope, struct eddy_scope *parent,
+                                  const struct eddy_scope_options *options);
 EDDY_PRIVATE void eddy__scope_close(struct eddy_scope *scope, void (*on_empty)(void *ctx),
                                     void *ctx);
 
