@@ -22,8 +22,9 @@
 #define COPIES 256
 #define DESCRIPTORS 20000
 
-static const char reply[] = "HTTP/1.1 200 OK\r\nServer: f\r\nDate: Sat, 21 Nov 2026 08:00:00 GMT\r\n"
-                            "Content-Type: text/plain\r\nContent-Length: 13\r\n\r\nHello, World!";
+static const char reply[] =
+    "HTTP/1.1 200 OK\r\nServer: f\r\nDate: Sat, 21 Nov 2026 08:00:00 GMT\r\n"
+    "Content-Type: text/plain\r\nContent-Length: 13\r\n\r\nHello, World!";
 #define REPLY_LENGTH (sizeof reply - 1)
 
 static char canned[REPLY_LENGTH * COPIES];

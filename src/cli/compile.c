@@ -13,10 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #define ARGS_MAX 64
-
-extern char **environ;
 
 struct args {
     char *at[ARGS_MAX + 1];

@@ -12,6 +12,7 @@
  */
 #include "cli/cli.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -45,6 +46,7 @@ static bool is_identifier(const char *text)
 /* FILE or FILE:NAME; a file whose own name has a colon is found, too. */
 static int take_apart(struct run *run, const char *word)
 {
+    assert(word);
     const char *colon = strrchr(word, ':');
     struct stat st;
 

@@ -161,8 +161,8 @@ int eddy_address_of_ip(struct eddy_slice host, uint16_t port, struct eddy_addres
 int eddy_address_parse(const char *text, uint16_t default_port, struct eddy_address *ret_address,
                        struct eddy_error *err)
 {
-    struct eddy_slice host;
-    uint16_t port;
+    struct eddy_slice host = { NULL, 0 };
+    uint16_t port = 0;
 
     if (strncmp(text, "unix:", 5) == 0)
         return parse_unix(eddy_slice_of(text + 5), ret_address, err);

@@ -64,6 +64,7 @@ static int begin(struct eddy_json_out *out, bool object)
         r = put(out, object ? "{" : "[", 1);
     if (r < 0)
         return r;
+    assert(out->depth < EDDY_JSON_DEPTH);
     const uint64_t bit = (uint64_t)1 << out->depth++;
     out->objects = object ? out->objects | bit : out->objects & ~bit;
     out->comma = false;

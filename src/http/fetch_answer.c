@@ -90,6 +90,7 @@ static int parse_head(struct eddy_fetch_job *job, size_t len, size_t fields,
         r = room(job, (fields + 1) * sizeof *headers, &headers);
     if (r < 0)
         return r;
+    assert(copy && headers);
     memcpy(copy, eddy_buffer_bytes(&job->in).ptr, len);
     eddy_buffer_take(&job->in, len);
 
@@ -146,6 +147,7 @@ static int body_by_length(struct eddy_fetch_job *job, struct eddy_stream *s, uin
     int r = room(job, len + 1, &body);
     if (r < 0)
         return r;
+    assert(body);
     size_t early = have.len < len ? have.len : len;
     memcpy(body, have.ptr, early);
     eddy_buffer_take(&job->in, early);
@@ -174,6 +176,7 @@ static int keep_gathered(struct eddy_fetch_job *job, const struct eddy_buffer *b
     int r = room(job, bytes.len + 1, &copy);
     if (r < 0)
         return r;
+    assert(copy);
     memcpy(copy, bytes.ptr, bytes.len);
     copy[bytes.len] = '\0';
     job->answer.body = (struct eddy_slice){ copy, bytes.len };

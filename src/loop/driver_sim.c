@@ -232,7 +232,7 @@ static bool hold(struct eddy_sim *s, struct eddy_sim_side *side, struct eddy_op 
 
 static bool submit_connect(struct eddy_sim *s, struct eddy_op *op)
 {
-    struct eddy_sim_slot *slot;
+    struct eddy_sim_slot *slot = NULL;
     struct sockaddr_storage remote;
 
     int r = eddy_sim_copy_address(&remote, op->connect.addr, op->connect.len);
@@ -240,6 +240,7 @@ static bool submit_connect(struct eddy_sim *s, struct eddy_op *op)
         r = eddy_sim_slot_new(s, EDDY_SIM_CONNECTING, &slot);
     if (r < 0)
         return finish_at_once(op, r);
+    assert(slot);
     slot->remote = remote;
     slot->remote_len = op->connect.len;
     op->fd = eddy_sim_fd(slot);

@@ -120,7 +120,7 @@ int eddy_sim_slot_new(struct eddy_sim *s, enum eddy_sim_type type, struct eddy_s
 void eddy_sim_slot_free(struct eddy_sim *s, struct eddy_sim_slot *slot);
 void eddy_sim_slot_settle(struct eddy_sim *s, struct eddy_sim_slot *slot); /* an event is gone */
 int eddy_sim_fd(const struct eddy_sim_slot *slot);
-void eddy_sim_look(struct eddy_sim *s, struct eddy_sim_slot *slot, enum eddy_sim_kind side);
+void eddy_sim_look(struct eddy_sim *s, struct eddy_sim_slot *slot, enum eddy_sim_kind kind);
 int eddy_sim_copy_address(struct sockaddr_storage *to, const struct sockaddr *addr, socklen_t len);
 int eddy_sim_listen(struct eddy_driver *d, const struct sockaddr *addr, socklen_t len, int backlog,
                     bool reuse_port);

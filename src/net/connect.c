@@ -134,7 +134,7 @@ int eddy__connect_transport(const char *address, const struct eddy_connect_optio
 int eddy_connect(const char *address, const struct eddy_connect_options *options,
                  struct eddy_stream **ret_stream)
 {
-    struct eddy_transport *t;
+    struct eddy_transport *t = NULL;
 
     int r = eddy__connect_transport(address, options, &t);
     if (r < 0)

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "tls/filter.h"
 
+#include <assert.h>
 #include <openssl/err.h>
 
 #include <stdatomic.h>
@@ -107,6 +108,7 @@ int eddy_tls_client_new(const struct eddy_tls_client_options *options, struct ed
     int r = context_new(false, options ? options->alpn : NULL, &tls, err);
     if (r < 0)
         return r;
+    assert(tls);
     tls->insecure = options && options->insecure;
     if (ca_file && SSL_CTX_load_verify_file(tls->ctx, ca_file) != 1)
         return file_error(err, ca_file, "trusted certificates");
@@ -131,6 +133,7 @@ int eddy_tls_server_new(const struct eddy_tls_server_options *options, struct ed
     int r = context_new(true, options->alpn, &tls, err);
     if (r < 0)
         return r;
+    assert(tls);
     if (SSL_CTX_use_certificate_chain_file(tls->ctx, options->cert_file) != 1)
         return file_error(err, options->cert_file, "our certificate");
     if (SSL_CTX_use_PrivateKey_file(tls->ctx, key_file, SSL_FILETYPE_PEM) != 1)
