@@ -8,6 +8,7 @@
 
 #include <eddy/address.h>
 #include <eddy/fetch.h>
+#include <eddy/http.h>
 #include <eddy/loop.h>
 #include <eddy/net.h>
 #include <eddy/task.h>
@@ -119,4 +120,62 @@ EDDY_TEST(an_upstream_that_is_too_slow_is_504)
     EDDY_CHECK_EQ(page.status, 504);
     EDDY_CHECK(ms >= 3000 && ms < 8000);
     end(&p);
+}
+
+static int elsewhere(struct eddy_request *req, struct eddy_reply *reply)
+{
+    return eddy_reply_printf(reply, "from elsewhere, <b>%.*s", EDDY_SLICE_ARG(req->path));
+}
+
+EDDY_TEST(an_upstream_that_answers_is_shown_as_text)
+{
+    static struct program p;
+    EDDY_OWN(eddy_http_server) server = NULL;
+    EDDY_OWN(eddy_listener) door = NULL;
+    EDDY_AUTO(eddy_response) page = { 0 };
+    struct eddy_http_stats stats;
+    struct eddy_address at;
+    char upstream[64];
+    int64_t ms = 0;
+
+    if (!EDDY_CHECK_EQ(eddy_listen("127.0.0.1:0", NULL, &door), 0) ||
+        !EDDY_CHECK_EQ(eddy_listener_address(door, &at), 0) ||
+        !EDDY_CHECK_EQ(eddy_http_serve(door, elsewhere, NULL, &server), 0))
+        return;
+    eddy_disown(&door);
+    snprintf(upstream, sizeof upstream, "UPSTREAM=http://127.0.0.1:%d/x", eddy_address_port(&at));
+    if (!start(&p, upstream))
+        return;
+    EDDY_CHECK_EQ(get(&(struct get_args){ &p, "/", &page, &ms }), 0);
+    EDDY_CHECK_EQ(page.status, 200);
+    EDDY_CHECK(holds(&page, "from elsewhere, &#60;b&#62;/x"));
+    eddy_http_stats(server, &stats);
+    EDDY_CHECK_EQ(stats.requests, 3);
+    end(&p);
+}
+
+EDDY_TEST(ctrl_c_gives_a_running_page_its_grace_and_then_503)
+{
+    static struct program p;
+    EDDY_OWN(eddy_listener) silent = NULL;
+    EDDY_AUTO(eddy_response) page = { 0 };
+    struct eddy_address at;
+    char upstream[64];
+    int64_t ms = 0;
+
+    if (!EDDY_CHECK_EQ(eddy_listen("127.0.0.1:0", NULL, &silent), 0) ||
+        !EDDY_CHECK_EQ(eddy_listener_address(silent, &at), 0))
+        return;
+    snprintf(upstream, sizeof upstream, "UPSTREAM=http://127.0.0.1:%d/x", eddy_address_port(&at));
+    if (!start(&p, upstream))
+        return;
+    EDDY_SCOPE(visitors, .timeout_ms = 20000);
+    EDDY_GO(&visitors, get, .p = &p, .path = "/", .page = &page, .ret_ms = &ms);
+    EDDY_CHECK_EQ(eddy_sleep(200), 0);
+    kill(p.pid, SIGINT);
+    EDDY_CHECK_EQ(eddy_join(&visitors), 0);
+    EDDY_CHECK_EQ(page.status, 503);
+    EDDY_CHECK(ms >= 200 + 1490 && ms < 2900); /* before the upstream is given up */
+    EDDY_CHECK(program_end(&p));
+    EDDY_CHECK_EQ(p.exit, 0);
 }

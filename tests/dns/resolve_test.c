@@ -2,6 +2,7 @@
  * Names: answers, refusals, silence, and a waiter that leaves.
  *
  * backends: select poll epoll uring
+ * faults: yes
  */
 #include "base/fault.h"
 #include "check.h"
@@ -11,6 +12,8 @@
 #include <eddy/dns.h>
 #include <eddy/task.h>
 
+#include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 
 /* The server's socket lives as long as the process: made before anything is counted. */
@@ -84,6 +87,31 @@ EDDY_TEST(localhost_is_never_asked_for)
     EDDY_CHECK_EQ(ask("localhost", 0, text, sizeof text, NULL), 0);
     EDDY_CHECK_EQ(ask("www.localhost", 0, text, sizeof text, NULL), 0);
     EDDY_CHECK_EQ(name_server_questions(), before);
+}
+
+/* Whatever this machine's hosts file says; most have a line for their own name. */
+EDDY_TEST(the_hosts_file_is_looked_at_before_any_server)
+{
+    FILE *f = fopen("/etc/hosts", "r");
+    char line[512], address[64], name[256], text[1024], want[80];
+    unsigned before = name_server_questions(), found = 0;
+
+    while (f && fgets(line, sizeof line, f)) {
+        struct in_addr in;
+        if (sscanf(line, "%63s %255s", address, name) != 2 ||
+            inet_pton(AF_INET, address, &in) != 1 || strncmp(name, "localhost", 9) == 0)
+            continue;
+        snprintf(want, sizeof want, "%s:80 ", address);
+        EDDY_CHECK_EQ(ask(name, AF_INET, text, sizeof text, NULL), 0);
+        if (!EDDY_CHECK(strstr(text, want)))
+            EDDY_CHECK_FAIL("%s has %s", name, text);
+        found++;
+    }
+    if (f)
+        fclose(f);
+    EDDY_CHECK_EQ(name_server_questions(), before);
+    if (!found)
+        EDDY_CHECK_NOT_RUN("/etc/hosts names nothing but localhost");
 }
 
 struct ask_one_args {

@@ -2,6 +2,7 @@
  * fetch_test.c - what a fetch makes of an answer, and of a question that cannot be asked
  *
  * backends: select poll epoll uring sim
+ * faults: yes
  */
 #include "check.h"
 #include "script.h"

@@ -2,6 +2,7 @@
  * Requests and their replies: what comes in, in whatever pieces, and what goes out.
  * backends: epoll sim
  */
+#include "base/memory.h"
 #include "check.h"
 #include "http/peer.h"
 
@@ -279,6 +280,44 @@ EDDY_TEST(nothing_is_kept_for_an_idle_connection)
     eddy_stack_info(&stacks);
     EDDY_CHECK_EQ(stacks.live, 0);
     peer_close(&p);
+    peer_end(server);
+}
+
+/* A large body in pieces, a large reply, a reply from a handler that waits. */
+static void be_busy(struct peer *p, const char *body)
+{
+    static const char head[] = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n";
+
+    peer_send(p, head, 20);
+    peer_turns(3);
+    peer_say(p, head + 20);
+    peer_say(p, body);
+    peer_say(p, "GET /big HTTP/1.1\r\nHost: h\r\n\r\nGET /yield HTTP/1.1\r\nHost: h\r\n\r\n");
+    EDDY_CHECK(peer_got_text(p, "GET /yield?"));
+    peer_turns(3);
+    EDDY_CHECK_EQ(peer_count(p, "HTTP/1.1 200 OK"), 3);
+    eddy_buffer_done(&p->got);
+}
+
+EDDY_TEST(an_idle_connection_holds_no_more_than_a_new_one)
+{
+    enum { PEERS = 20 };
+    struct eddy_http_server *server = peer_begin(echo, NULL, false);
+    static struct peer peers[PEERS];
+    char *body = malloc(100001);
+
+    memset(body, 'x', 100000);
+    body[100000] = '\0';
+    for (int i = 0; i < PEERS; i++)
+        EDDY_CHECK(peer_open(&peers[i], server, PEER_PLAIN));
+    be_busy(&peers[0], body); /* fills the loop's pools */
+    size_t live = eddy__memory_live();
+    for (int i = 1; i < PEERS; i++)
+        be_busy(&peers[i], body);
+    EDDY_CHECK_EQ(eddy__memory_live(), live);
+    for (int i = 0; i < PEERS; i++)
+        peer_close(&peers[i]);
+    free(body);
     peer_end(server);
 }
 

@@ -1,6 +1,7 @@
 /*
  * The server behind a listener, over sockets, on every driver; and on a hundred simulated networks.
  * backends: select poll epoll uring sim
+ * faults: yes
  * seeds: yes
  */
 #include "base/fault.h"

@@ -2,6 +2,7 @@
  * The loop itself: posts from threads, alarms, signals, order, birth and end.
  *
  * backends: select poll epoll uring sim
+ * faults: yes
  * threads: yes
  */
 #include "check.h"

@@ -2,6 +2,7 @@
  * Listening, accepting, connecting, and what goes wrong with each.
  *
  * backends: select poll epoll uring sim
+ * faults: yes
  */
 #include "base/fault.h"
 #include "check.h"

@@ -2,6 +2,7 @@
  * conform_test.c - the contract of eddy/poller.h, on each backend, with each row of its table
  *
  * backends: select poll epoll
+ * faults: yes
  */
 #include "check.h"
 

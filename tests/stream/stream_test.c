@@ -2,6 +2,7 @@
  * What a task may rely on when it reads and writes, over every kind of connection.
  *
  * backends: select poll epoll uring sim
+ * faults: yes
  */
 #include "base/fault.h"
 #include "check.h"

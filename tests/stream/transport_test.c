@@ -2,6 +2,7 @@
  * The callback face: who is told what, when, and how often.
  *
  * backends: select poll epoll uring sim
+ * faults: yes
  */
 #include "base/fault.h"
 #include "base/sys.h"

@@ -2,6 +2,7 @@
  * https_test.c - fetching over TLS, with verification: whom to believe, and where a body ends
  *
  * backends: select poll epoll uring
+ * faults: yes
  */
 #include "base/fault.h"
 #include "base/memory.h"

@@ -2,6 +2,7 @@
  * TLS over sockets and pairs: serving and fetching with verification on, and every refusal.
  *
  * backends: select poll epoll uring sim
+ * faults: yes
  */
 #include "base/fault.h"
 #include "certs.h"
