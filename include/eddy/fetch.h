@@ -48,10 +48,13 @@ struct eddy_response {
  * Cancelled: unknown (the server may have acted); the connection is closed.
  *
  * Return: 0 for any answer, whatever its status; or negative:
- *   -EDDY_EURL  the URL cannot be used        -EDDY_ENONAME, -EDDY_ERESOLVER  the name
+ *   -EDDY_EURL  the URL cannot be used, or names a user
+ *   -EINVAL  a method or header that cannot be sent, or is the client's (Content-Length, ...)
+ *   -EDDY_ENONAME, -EDDY_ERESOLVER  the name
  *   -ECONNREFUSED, -EHOSTUNREACH, ...  as connect(2)
  *   -EDDY_EUPSTREAM_TIMEOUT  .timeout_ms passed
  *   -EDDY_EEOF  the answer was cut short      -EDDY_ETOOBIG  the body is over .max_body
+ *   -EDDY_EHEAD_TOOBIG  the answer's head is over 32 KiB, or has over 100 fields
  *   -EDDY_EHTTP  the answer breaks HTTP's rules   -EDDY_ETLS, -EDDY_ECERT  TLS
  *   -ETIMEDOUT, -ECANCELED  a scope of the caller's ended   -EDEADLK  in a callback
  * Source: RFC 9110, RFC 9112.   Since: 0.1
