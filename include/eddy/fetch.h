@@ -54,7 +54,7 @@ struct eddy_response {
  *   -ECONNREFUSED, -EHOSTUNREACH, ...  as connect(2)
  *   -EDDY_EUPSTREAM_TIMEOUT  .timeout_ms passed
  *   -EDDY_EEOF  the answer was cut short      -EDDY_ETOOBIG  the body is over .max_body
- *   -EDDY_EHEAD_TOOBIG  the answer's head is over 32 KiB, or has over 100 fields
+ *   -EDDY_EHEAD_TOOBIG  the answer's head is over 64 KiB, or has too many fields
  *   -EDDY_EHTTP  the answer breaks HTTP's rules   -EDDY_ETLS, -EDDY_ECERT  TLS
  *   -ETIMEDOUT, -ECANCELED  a scope of the caller's ended   -EDEADLK  in a callback
  * Source: RFC 9110, RFC 9112.   Since: 0.1
