@@ -50,7 +50,8 @@ EDDY_API int eddy_address_parse(const char *text, uint16_t default_port,
  * eddy_address_split() - host and port of a text
  * @text:         as for eddy_address_parse(), but not unix:
  * @default_port: for a text without one; 0: then the port is required
- * @ret_host:     inside @text, without brackets; empty for every interface
+ * @ret_host:     inside @text, without brackets; empty for every interface; a constant where @text
+ *                is a port alone
  * @ret_port:     1 to 65535, or 0 where the text says so (the system chooses)
  * @err:          may be NULL
  *

@@ -126,7 +126,8 @@ static int parse_ipv6(char *host, struct eddy_address *ret)
     if (percent) {
         *percent = '\0';
         scope = if_nametoindex(percent + 1);
-        if (!scope && eddy_slice_u64(eddy_slice_of(percent + 1), &scope) < 0)
+        if (!scope &&
+            (eddy_slice_u64(eddy_slice_of(percent + 1), &scope) < 0 || scope > UINT32_MAX))
             return EDDY_ADDRESS_NAME;
     }
     if (inet_pton(AF_INET6, host, &as_in6(ret)->sin6_addr) != 1)
