@@ -101,9 +101,8 @@ static void run_ready(struct eddy_loop *loop)
  * for with the time of the last wait's end, half a second less, and looked at again then. */
 static int64_t wait_limit(struct eddy_loop *loop, int64_t timeout_ns)
 {
-    if (loop->nudged || !eddy_list_is_empty(&loop->ready) ||
-        atomic_load_explicit(&loop->posts, memory_order_relaxed) ||
-        atomic_load_explicit(&loop->signals, memory_order_relaxed))
+    if (loop->nudged || !eddy_list_is_empty(&loop->ready) || atomic_load(&loop->posts) ||
+        atomic_load(&loop->signals))
         return 0;
     int64_t next = eddy_wheel_next(&loop->wheel);
     if (next == INT64_MAX)
