@@ -115,7 +115,9 @@ EDDY_APP(app, EDDY_ROUTES(routes), .start = start, .stop = stop);
 
 int main(void)
 {
-    int port = getenv("PORT") ? atoi(getenv("PORT")) : 0;
-    return eddy_serve(&app, EDDY_OPT(serve, .host = getenv("HOST"), .port = port,
-                                     .backend = getenv("BACKEND"))) < 0;
+    const char *host = getenv("HOST"), *port = getenv("PORT");
+    char address[128]; /* as text, so that a typo in it is told by eddy_serve() */
+    snprintf(address, sizeof address, "%s:%s", host && *host ? host : "127.0.0.1",
+             port && *port ? port : "8000");
+    return eddy_serve(&app, EDDY_OPT(serve, .address = address, .backend = getenv("BACKEND"))) < 0;
 }
