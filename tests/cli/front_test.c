@@ -25,7 +25,7 @@ static bool start(struct program *p, const char *upstream)
 
     snprintf(backend, sizeof backend, "BACKEND=%s", eddy_check_backend());
     return EDDY_CHECK(program_start(p, false,
-                                    PROGRAM_ARGV("/usr/bin/env", "PORT=-1", backend, upstream,
+                                    PROGRAM_ARGV("/usr/bin/env", "PORT=0", backend, upstream,
                                                  EDDY_BIN_DIR "/examples/front"))) &&
            EDDY_CHECK(program_await(p, "Ctrl-C ends it"));
 }
