@@ -77,6 +77,35 @@ int64_t eddy_sockets_now_ns(struct eddy_driver *d);
 int64_t eddy_sockets_wall_ns(struct eddy_driver *d);
 int eddy_sockets_random(struct eddy_driver *d, void *buf, size_t len);
 
+/* What one SEND moves before others have their turn: a peer that reads as fast as we write would
+ * hold the loop, and one piece of work for the kernel that long cannot be seen to make progress. */
+#define EDDY_SEND_A_TURN ((size_t)1 << 20)
+
+/* How many of the pieces of a SEND, from the first on, hold at most @max bytes together; 0: the
+ * first holds more. */
+static inline unsigned eddy_op_send_pieces(const struct eddy_op *op, size_t max)
+{
+    const unsigned most = op->send.count < 1024 ? op->send.count : 1024; /* IOV_MAX */
+    unsigned n = 0;
+
+    for (; n < most && op->send.iov[n].iov_len <= max; n++)
+        max -= op->send.iov[n].iov_len;
+    return n;
+}
+
+/* 0, or -EMSGSIZE: more than a result could say. */
+static inline int eddy_op_send_check(const struct eddy_op *op)
+{
+    size_t total = 0;
+
+    for (unsigned i = 0; i < op->send.count; i++) {
+        if (op->send.iov[i].iov_len > INT32_MAX - total)
+            return -EMSGSIZE;
+        total += op->send.iov[i].iov_len;
+    }
+    return 0;
+}
+
 /* A result of the kernel as an operation's: the connection's own ETIMEDOUT gets its own name. */
 static inline int eddy_op_result(ssize_t r)
 {

@@ -35,7 +35,7 @@
 #include <limits.h>
 
 #define TURN_MAX 1024 /* completions handled by one turn */
-#define IOVECS_MAX 1024
+#define SMALL_SEND ((size_t)65536)
 
 /* In the low bits of the user data. */
 enum { TAG_OP, TAG_CANCEL, TAG_WAKE, TAG_MASK = 7 };
@@ -94,23 +94,22 @@ static void unlist_op(struct eddy_op *op)
     eddy_list_remove(&op->link);
 }
 
+/* A small send is one piece of work for the kernel. Of a large one it does what the socket has room
+ * for: how far it got is what tells a slow reader from none. */
 static void prepare_send(struct eddy_uring *u, struct io_uring_sqe *sqe, struct eddy_op *op)
 {
-    const int flags = MSG_NOSIGNAL | MSG_WAITALL;
+    bool small = eddy_op_send_pieces(op, SMALL_SEND) == op->send.count;
+    const int flags = small ? MSG_NOSIGNAL | MSG_WAITALL : MSG_NOSIGNAL;
+    unsigned pieces = u->short_io ? 0 : eddy_op_send_pieces(op, EDDY_SEND_A_TURN);
     struct iovec *iov = op->send.iov;
 
-    if (u->short_io) {
-        unsigned len = eddy_uring_few(u);
-        io_uring_prep_send(sqe, op->fd, iov->iov_base, iov->iov_len < len ? iov->iov_len : len,
+    if (pieces <= 1) {
+        size_t max = u->short_io ? eddy_uring_few(u) : EDDY_SEND_A_TURN;
+        io_uring_prep_send(sqe, op->fd, iov->iov_base, iov->iov_len < max ? iov->iov_len : max,
                            flags);
-    } else if (op->send.count == 1) {
-        io_uring_prep_send(sqe, op->fd, iov->iov_base, iov->iov_len, flags);
     } else {
         struct msghdr *header = &u->headers[sqe - u->ring.sq.sqes];
-        *header = (struct msghdr){
-            .msg_iov = iov,
-            .msg_iovlen = op->send.count < IOVECS_MAX ? op->send.count : IOVECS_MAX,
-        };
+        *header = (struct msghdr){ .msg_iov = iov, .msg_iovlen = pieces };
         io_uring_prep_sendmsg(sqe, op->fd, header, flags);
     }
 }
@@ -207,18 +206,6 @@ static bool send_consume(struct eddy_op *op, size_t len)
     return false;
 }
 
-static int send_check(const struct eddy_op *op)
-{
-    size_t total = 0;
-
-    for (unsigned i = 0; i < op->send.count; i++) {
-        if (op->send.iov[i].iov_len > INT_MAX - total)
-            return -EMSGSIZE; /* the result could not say it */
-        total += op->send.iov[i].iov_len;
-    }
-    return 0;
-}
-
 static bool finish_at_once(struct eddy_op *op, int res)
 {
     op->res = res;
@@ -237,7 +224,7 @@ static bool uring_submit(struct eddy_driver *d, struct eddy_op *op)
     op->scratch[0] = 0;
 
     if (op->kind == EDDY_OP_SEND) {
-        r = send_check(op);
+        r = eddy_op_send_check(op);
         if (r < 0 || !send_consume(op, 0))
             return finish_at_once(op, r);
     }
