@@ -17,10 +17,12 @@
 #include <eddy/stream.h>
 #include <eddy/task.h>
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/select.h>
 #include <unistd.h>
 
 static bool is_sim(void)
@@ -319,5 +321,60 @@ EDDY_TEST(out_of_descriptors_old_visitors_are_served_and_new_ones_later)
     EDDY_CHECK_EQ(visit(&h), 200);
     EDDY_CHECK_EQ(warnings, 1);
     eddy_log_to(NULL, NULL, EDDY_LOG_WARNING);
+    eddy_http_server_free(h.server);
+}
+
+/* select cannot watch a number past FD_SETSIZE: whoever gets one is turned away. */
+EDDY_TEST(past_fd_setsize_newcomers_go_and_the_others_are_served)
+{
+    struct house h;
+    EDDY_OWN(eddy_stream) old = NULL;
+    static int taken[FD_SETSIZE + 1];
+    struct rlimit limit;
+    struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    bool is_select = strcmp(eddy_check_backend(), "select") == 0;
+    int count = 0, fd;
+
+    if (is_sim())
+        return;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    struct rlimit more = limit;
+    more.rlim_cur = FD_SETSIZE + 100;
+    if (more.rlim_max < more.rlim_cur || setrlimit(RLIMIT_NOFILE, &more) < 0) {
+        EDDY_CHECK_NOT_RUN("so many descriptors are not allowed here");
+        return;
+    }
+    if (!house_open(&h, NULL))
+        return;
+    EDDY_CHECK_EQ(say(h.address, "HEAD /" HOST "\r\n", &old), 0);
+    EDDY_CHECK_EQ(status_of(old), 200);
+    while (count <= FD_SETSIZE && (fd = dup(0)) >= 0 && fd <= FD_SETSIZE)
+        taken[count++] = fd;
+    close(fd);
+    /* The client is not eddy's: its descriptor is one of those, too. */
+    fd = socket(AF_INET, SOCK_STREAM, 0);
+    in.sin_port = htons((uint16_t)strtoul(strchr(h.address, ':') + 1, NULL, 10));
+    EDDY_CHECK_EQ(connect(fd, (struct sockaddr *)&in, sizeof in), 0);
+    static const char request[] = "HEAD /" HOST "\r\n";
+    EDDY_CHECK_EQ(send(fd, request, sizeof request - 1, 0), sizeof request - 1);
+    struct eddy_loop_info before, after;
+    eddy_loop_info(eddy_loop_current(), &before);
+    eddy_sleep(100);
+    eddy_loop_info(eddy_loop_current(), &after);
+    EDDY_CHECK(after.iterations - before.iterations < 30); /* no busy loop */
+    char answer[512];
+    ssize_t n = recv(fd, answer, sizeof answer, MSG_DONTWAIT);
+    if (is_select)
+        EDDY_CHECK(n == 0 || (n < 0 && errno == ECONNRESET));
+    else
+        EDDY_CHECK(n > 0);
+    close(fd);
+    EDDY_CHECK_EQ(eddy_write_text(old, "HEAD /" HOST "\r\n"), 0);
+    EDDY_CHECK_EQ(status_of(old), 200);
+    while (count > 0)
+        close(taken[--count]);
+    EDDY_CHECK(await_connections(&h, 1));
+    EDDY_CHECK_EQ(visit(&h), 200);
+    setrlimit(RLIMIT_NOFILE, &limit);
     eddy_http_server_free(h.server);
 }
