@@ -110,7 +110,7 @@ static void prepare_send(struct eddy_uring *u, struct io_uring_sqe *sqe, struct 
     } else {
         struct msghdr *header = &u->headers[sqe - u->ring.sq.sqes];
         *header = (struct msghdr){ .msg_iov = iov, .msg_iovlen = pieces };
-        io_uring_prep_sendmsg(sqe, op->fd, header, flags);
+        io_uring_prep_sendmsg(sqe, op->fd, header, (unsigned)flags);
     }
 }
 
