@@ -14,6 +14,7 @@
  *   RUN       running    a handler that has suspended         handler_timeout: 503
  *   STREAM    running    the kernel, to take what it wrote    write_timeout without progress
  *   WRITE     NULL       the kernel, to take replies          write_timeout without progress
+ *   TURN      NULL       the next turn, for requests in `in`  none
  *   LINGER    NULL       the client's end, after our last     LINGER_MS: closed
  *   CLOSED    any        closed(), and the handler's end      none
  *
@@ -44,6 +45,8 @@
 
 #define HTTP_BLOCK ((size_t)8192)       /* an exchange, or an output */
 #define HTTP_READ_AHEAD ((size_t)16384) /* kept while a handler runs; then reading pauses */
+#define HTTP_RACED ((size_t)9 << 20)    /* what a transport may still deliver at once after that */
+#define HTTP_REQUESTS_A_TURN 64         /* of one connection; then others have theirs */
 #define HTTP_LINGER_MS 2000             /* how long we listen after our last reply */
 #define HTTP_LINGER_HARD_MS 250         /* the same once a stop's grace is over */
 #define HTTP_LINGER_BYTES ((size_t)65536)
@@ -112,6 +115,7 @@ enum eddy_server_phase {
     HTTP_RUN,
     HTTP_STREAM,
     HTTP_WRITE,
+    HTTP_TURN,
     HTTP_LINGER,
     HTTP_CLOSED,
 };
@@ -129,16 +133,19 @@ struct eddy_server_conn {
     struct eddy_buffer in;          /* unconsumed bytes; holds no memory while idle */
     struct eddy_server_exchange *x; /* receiving its body, or running */
     struct eddy_server_output *out; /* being gathered */
-    struct eddy_soon soon;          /* the handler has ended */
+    struct eddy_soon soon;          /* the handler has ended, or the next turn has come */
     struct eddy_write last;         /* the end of output, or the reply there is no memory for */
     struct iovec last_iov;
     struct eddy__http1_scan scan; /* of the head in `in` */
     size_t lingered;              /* bytes thrown away */
     size_t write_left;            /* what waited to leave when the write timer last looked */
+    uint64_t turn;                /* the loop's, that `served` belongs to */
+    unsigned served;              /* requests begun in it */
     unsigned requests;            /* begun on this connection */
     unsigned writes;              /* outputs in the transport's hands */
     uint8_t phase;                /* enum eddy_server_phase */
     bool reading;                 /* the transport is resumed */
+    bool waiting;                 /* served its share; `soon` goes on. No handler runs */
     bool ended;                   /* the client ended its input */
     bool closing;                 /* the last reply has been gathered */
     bool no_memory;               /* ... but for the constant 503, which goes with `last` */

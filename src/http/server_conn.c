@@ -127,6 +127,7 @@ static void timer_fire(struct eddy_timer *t)
         eddy_server_conn_close(conn, -ETIMEDOUT);
         return;
     case HTTP_LINGER: eddy_server_conn_close(conn, 0); return;
+    case HTTP_TURN: /* the whole process was stopped for so long: it is not the client's fault */
     case HTTP_CLOSED: return;
     }
 }
@@ -141,6 +142,8 @@ static enum eddy_server_phase next_phase(const struct eddy_server_conn *conn)
         return HTTP_WRITE;
     if (conn->closing)
         return HTTP_LINGER;
+    if (conn->waiting)
+        return HTTP_TURN;
     if (conn->x)
         return HTTP_BODY;
     return conn->in.end > conn->in.start ? HTTP_HEAD : HTTP_IDLE;
@@ -156,7 +159,8 @@ static unsigned time_of(const struct eddy_server_conn *conn, enum eddy_server_ph
     case HTTP_BODY: return limits->body_timeout_ms;
     case HTTP_RUN: return limits->handler_timeout_ms;
     case HTTP_STREAM:
-    case HTTP_WRITE: return limits->write_timeout_ms;
+    case HTTP_WRITE:
+    case HTTP_TURN: return limits->write_timeout_ms;
     case HTTP_LINGER: return conn->server->hard ? HTTP_LINGER_HARD_MS : HTTP_LINGER_MS;
     case HTTP_CLOSED: break;
     }
@@ -197,7 +201,7 @@ void eddy_server_conn_settle(struct eddy_server_conn *conn)
         eddy_server_conn_deadline(conn, time_of(conn, phase));
     }
     size_t kept = conn->in.end - conn->in.start;
-    bool busy = phase == HTTP_RUN || phase == HTTP_STREAM || phase == HTTP_WRITE;
+    bool busy = phase >= HTTP_RUN && phase <= HTTP_TURN;
     set_reading(conn, !busy || conn->closing || kept < HTTP_READ_AHEAD);
     if (phase == HTTP_LINGER && !conn->finishing) {
         eddy_buffer_done(&conn->in);
@@ -285,6 +289,9 @@ static void end_conn(struct eddy_server_conn *conn, int why)
     conn->why = why < 0 ? why : -ECONNRESET;
     eddy__timer_stop(server->loop, &conn->timer);
     eddy_server_output_drop(conn);
+    if (conn->waiting)
+        eddy__soon_cancel(&conn->soon);
+    conn->waiting = false;
     if (eddy_server_conn_is_running(conn)) {
         server->stats.cancelled++;
         eddy_scope_cancel(&conn->x->scope);
@@ -341,7 +348,7 @@ int eddy_server_conn_new(struct eddy_http_server *server, struct eddy_transport 
         return -ENOMEM;
     conn->t = t;
     conn->server = server;
-    conn->in.max = server->limits.head + HTTP_READ_AHEAD + (1u << 20);
+    conn->in.max = server->limits.head + HTTP_READ_AHEAD + HTTP_RACED;
     eddy_list_push(&server->conns, &conn->link);
     eddy_transport_use(t, &server_protocol, conn);
     server->stats.accepted++;

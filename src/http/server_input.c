@@ -10,8 +10,32 @@
 
 static bool is_ready(const struct eddy_server_conn *conn)
 {
-    return conn->phase != HTTP_CLOSED && !conn->closing && conn->writes == 0 &&
+    return conn->phase != HTTP_CLOSED && !conn->closing && !conn->waiting && conn->writes == 0 &&
            !eddy_server_conn_is_running(conn);
+}
+
+static void next_turn(struct eddy_soon *s)
+{
+    struct eddy_server_conn *conn = eddy_container_of(s, struct eddy_server_conn, soon);
+
+    conn->waiting = false;
+    eddy_server_conn_advance(conn);
+}
+
+/* Thousands of small requests may stand in one buffer: nobody else would have their turn. */
+static bool has_share(struct eddy_server_conn *conn)
+{
+    struct eddy_loop *loop = conn->server->loop;
+
+    if (conn->turn != loop->iterations) {
+        conn->turn = loop->iterations;
+        conn->served = 0;
+    }
+    if (conn->served < HTTP_REQUESTS_A_TURN)
+        return true;
+    conn->waiting = true;
+    eddy__soon(loop, &conn->soon, next_turn);
+    return false;
 }
 
 /* Not even a block for an answer: a constant one, from the connection's own struct. */
@@ -133,6 +157,7 @@ static int begin(struct eddy_server_conn *conn, const char *data, size_t len, bo
         r = fill_request(x, &head);
     if (r < 0)
         return r;
+    conn->served++;
     conn->requests++;
     x->keep = head.keep_alive && conn->requests != server->limits.requests;
     if (!eddy__http1_has_body(&head)) {
@@ -224,7 +249,7 @@ size_t eddy_server_input(struct eddy_server_conn *conn, const char *data, size_t
 {
     size_t used = 0;
 
-    while (used < len && is_ready(conn)) {
+    while (used < len && is_ready(conn) && (conn->x || has_share(conn))) {
         size_t n = conn->x ? input_body(conn, data + used, len - used)
                            : input_head(conn, data + used, len - used);
         if (n == 0)

@@ -155,6 +155,32 @@ void peer_fail_writes(struct peer *p, int error)
     p->tap->fail = error;
 }
 
+struct delivery {
+    struct tap *tap;
+    const char *data;
+    size_t len;
+    bool done;
+};
+
+static void deliver(void *ctx)
+{
+    struct delivery *d = ctx;
+
+    below_received(d->tap, d->data, d->len);
+    d->done = true;
+}
+
+void peer_deliver(struct peer *p, const char *data, size_t len)
+{
+    struct delivery d = { p->tap, data, len, false };
+
+    /* A protocol's callbacks run from the loop only. */
+    EDDY_CHECK_EQ(eddy_post(peer_loop, deliver, &d), 0);
+    for (int i = 0; i < 10 && !d.done; i++)
+        peer_turns(1);
+    EDDY_CHECK(d.done);
+}
+
 /* --- the client's end ---------------------------------------------------------------------------------- */
 
 static void on_received(void *ctx, const char *data, size_t len)

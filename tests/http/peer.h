@@ -53,5 +53,7 @@ void peer_forget(struct peer *p); /* what came so far */
 /* Of the server's end: hold writes back until released; fail those to come. */
 void peer_hold_writes(struct peer *p, bool hold);
 void peer_fail_writes(struct peer *p, int error);
+/* To the server, past the pair: in one piece, whatever its length. */
+void peer_deliver(struct peer *p, const char *data, size_t len);
 
 #endif
