@@ -27,6 +27,9 @@
 /* All that a driver can have on the way when a LEND is cancelled: the ring's buffers. */
 #define KEPT_MAX ((size_t)8 << 20)
 
+/* Writes told of, one after the other, before everybody else has a turn. */
+#define WRITES_A_TURN 16
+
 enum input { INPUT_OPEN, INPUT_ENDED, INPUT_FAILED };
 
 struct socket_transport {
@@ -319,6 +322,23 @@ static bool start_write(struct socket_transport *t, struct eddy_write *w)
     return true;
 }
 
+/* Tell of @done (may be NULL), and write what is queued. done() may write again, and that may be
+ * over at once, for ever: so a bounded number, and the rest in the next turn. */
+static void pump(struct socket_transport *t, struct eddy_write *done)
+{
+    /* done() may write: behind what is queued, so it only queues meanwhile. */
+    t->pumping = true;
+    if (done)
+        done->done(done);
+    for (int i = 0; i < WRITES_A_TURN && t->head && !t->closing && start_write(t, t->head); i++) {
+        struct eddy_write *w = shift(t);
+        w->done(w);
+    }
+    t->pumping = false;
+    if (t->closing || t->out_error || (t->head && !t->out.pending))
+        settle_soon(t);
+}
+
 static void sent(struct eddy_op *op, int res)
 {
     struct socket_transport *t = op->ctx;
@@ -328,16 +348,7 @@ static void sent(struct eddy_op *op, int res)
         t->out_error = res;
     w->res = res < 0 ? res : 0;
 
-    /* done() may write again: behind what is queued, so it only queues meanwhile. */
-    t->pumping = true;
-    w->done(w);
-    while (t->head && !t->closing && start_write(t, t->head)) {
-        w = shift(t);
-        w->done(w);
-    }
-    t->pumping = false;
-    if (t->closing || t->out_error)
-        settle_soon(t);
+    pump(t, w);
 }
 
 static bool write_or_queue(struct socket_transport *t, struct eddy_write *w)
@@ -453,6 +464,8 @@ static void settle(struct eddy_soon *soon)
         if (t->resumed && t->input == INPUT_FAILED)
             close_transport(&t->base, t->in_error);
     }
+    if (t->head && !t->out.pending && !t->closing)
+        pump(t, NULL);
     if (t->told && t->out_error && !t->head)
         close_transport(&t->base, t->out_error);
     if (t->closing && !t->closed && !t->in.pending && !t->out.pending)

@@ -381,3 +381,72 @@ EDDY_TEST(an_operation_that_fails_ends_in_one_closed)
         close_both(ENDS_UNIX, ear);
     }
 }
+
+/* A program that answers each write's end with the next, to a peer that takes all at once. */
+struct chain {
+    struct eddy_transport *t;
+    struct eddy_write write;
+    struct iovec iov;
+    unsigned done;
+    int closed;
+};
+
+static unsigned sends;
+
+static ssize_t send_later_then_at_once(int fd, const void *buf, size_t len, int flags)
+{
+    (void)fd, (void)buf, (void)flags;
+    return sends++ == 0 ? -EAGAIN : (ssize_t)len;
+}
+
+static void write_the_next(struct eddy_write *w)
+{
+    struct chain *c = eddy_container_of(w, struct chain, write);
+
+    if (w->res < 0 || ++c->done == 1000)
+        return;
+    c->iov = (struct iovec){ "x", 1 };
+    *w = (struct eddy_write){ .iov = &c->iov, .count = 1, .done = write_the_next };
+    EDDY_CHECK(!eddy_transport_write(c->t, w));
+}
+
+static void chain_closed(void *ctx, int why)
+{
+    (void)why;
+    ((struct chain *)ctx)->closed++;
+}
+
+static const struct eddy_protocol chain_protocol = {
+    .size = sizeof chain_protocol,
+    .closed = chain_closed,
+};
+
+EDDY_TEST(writes_that_answer_writes_leave_others_their_turn)
+{
+    struct eddy_loop *loop = eddy_loop_current();
+    struct chain c = { .iov = { "x", 1 } };
+    int fds[2];
+
+    if (strcmp(loop->driver->ops->name, "ready") != 0)
+        return; /* the others' writes are never over at once */
+    if (!EDDY_CHECK_EQ(eddy__sys.socketpair(AF_UNIX, SOCK_STREAM, fds), 0))
+        return;
+    EDDY_CHECK_EQ(eddy_transport_of_socket(fds[0], &c.t), 0);
+    eddy_transport_use(c.t, &chain_protocol, &c);
+    const struct eddy_sys kernel = eddy__sys;
+    eddy__sys.send = send_later_then_at_once;
+    sends = 0;
+    c.write = (struct eddy_write){ .iov = &c.iov, .count = 1, .done = write_the_next };
+    EDDY_CHECK(!eddy_transport_write(c.t, &c.write));
+    eddy_loop_turn(loop, 10);
+    EDDY_CHECK(c.done > 0 && c.done <= 20);
+    for (int i = 0; i < 200 && c.done < 1000; i++)
+        eddy_loop_turn(loop, 0);
+    EDDY_CHECK_EQ(c.done, 1000);
+    eddy__sys = kernel;
+    eddy_transport_close(c.t, 0);
+    for (int i = 0; i < 10 && !c.closed; i++)
+        eddy_loop_turn(loop, 0);
+    EDDY_CHECK_EQ(c.closed, 1);
+    eddy__sys.close(fds[1]);
+}
