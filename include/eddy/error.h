@@ -36,7 +36,8 @@ EDDY_BEGIN
     X(EDDY_EUPSTREAM, 5018, "the upstream's answer could not be used", 502)                        \
     X(EDDY_EDRAINING, 5019, "shutting down, nothing new is accepted", 503)                         \
     X(EDDY_ESIM, 5020, "the simulator does not do this", 500)                                      \
-    X(EDDY_EEXPECT, 5021, "an expectation that cannot be met", 417)
+    X(EDDY_EEXPECT, 5021, "an expectation that cannot be met", 417)                                \
+    X(EDDY_EANSWER_TOOBIG, 5022, "the upstream's answer is larger than its limit", 502)
 
 enum eddy_error_code {
 #define EDDY_ERROR_ENUM(name, code, text, status) name = (code),
@@ -73,8 +74,9 @@ EDDY_API const char *eddy_strerrorname(int code);
  * eddy_error_status() - the HTTP status that a handler's result becomes
  * @code: negative
  *
- * -ENOENT 404, -EACCES and -EPERM 403, -EEXIST 409, -EBUSY and -ETIMEDOUT 503, eddy's own
- * by their table, everything else 500.
+ * -ENOENT 404, -EACCES and -EPERM 403, -EEXIST 409, -EBUSY and -ETIMEDOUT 503, -ECONNREFUSED,
+ * -EHOSTUNREACH and -ENETUNREACH 502 (a handler meets them as somebody's client), eddy's own by
+ * their table, everything else 500.
  *
  * Return: a status from 400 to 599.
  * Source: RFC 9110 15.   Since: 0.1

@@ -23,7 +23,7 @@ struct eddy_fetch_options {
     size_t header_count;
     struct eddy_slice body;
     int64_t timeout_ms;       /* the whole job, name to last byte: 0: 30 s */
-    size_t max_body;          /* 0: 16 MiB; more is -EDDY_ETOOBIG */
+    size_t max_body;          /* 0: 16 MiB; more is -EDDY_EANSWER_TOOBIG */
     struct eddy_arena *arena; /* the body and headers live there; NULL: in the response */
     struct eddy_tls *tls;     /* for https; NULL: system roots */
     struct eddy_error *error; /* where the text of a failure goes */
@@ -47,15 +47,17 @@ struct eddy_response {
  * before a byte of the answer is replaced once, for methods that may be repeated.
  * Cancelled: unknown (the server may have acted); the connection is closed.
  *
- * Return: 0 for any answer, whatever its status; or negative:
+ * Return: 0 for any answer, whatever its status; or negative, and as a handler's result a 502 or
+ * 504 unless said otherwise:
  *   -EDDY_EURL  the URL cannot be used, or names a user
  *   -EINVAL  a method or header that cannot be sent, or is the client's (Content-Length, ...)
  *   -EDDY_ENONAME, -EDDY_ERESOLVER  the name
  *   -ECONNREFUSED, -EHOSTUNREACH, ...  as connect(2)
  *   -EDDY_EUPSTREAM_TIMEOUT  .timeout_ms passed
- *   -EDDY_EEOF  the answer was cut short      -EDDY_ETOOBIG  the body is over .max_body
- *   -EDDY_EHEAD_TOOBIG  the answer's head is over 64 KiB, or has too many fields
- *   -EDDY_EHTTP  the answer breaks HTTP's rules   -EDDY_ETLS, -EDDY_ECERT  TLS
+ *   -EDDY_EEOF  the answer was cut short
+ *   -EDDY_EANSWER_TOOBIG  the body is over .max_body, or over what .arena has room for
+ *   -EDDY_EUPSTREAM  the answer breaks HTTP's rules, or its head is too large
+ *   -EDDY_ETLS, -EDDY_ECERT  TLS
  *   -ETIMEDOUT, -ECANCELED  a scope of the caller's ended   -EDEADLK  in a callback
  * Source: RFC 9110, RFC 9112.   Since: 0.1
  */

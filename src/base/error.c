@@ -97,6 +97,9 @@ int eddy_error_status(int code)
     case EEXIST: return 409;
     case EBUSY:
     case ETIMEDOUT: return 503;
+    case ECONNREFUSED:
+    case EHOSTUNREACH:
+    case ENETUNREACH: return 502;
     default: return 500;
     }
 }

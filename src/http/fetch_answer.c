@@ -27,7 +27,8 @@ static int room(struct eddy_fetch_job *job, size_t size, void *ret_ptr)
 
     if (!p) {
         bool bound = size > job->arena->max - job->arena->used;
-        return bound ? complain(job, -EDDY_ETOOBIG, "the answer is larger than the arena may be")
+        return bound ? complain(job, -EDDY_EANSWER_TOOBIG,
+                                "the answer is larger than the arena may be")
                      : -ENOMEM;
     }
     memcpy(ret_ptr, &p, sizeof p);
@@ -61,8 +62,7 @@ static int read_head(struct eddy_fetch_job *job, struct eddy_stream *s, ssize_t 
         struct eddy_slice have = eddy_buffer_bytes(&job->in);
         ssize_t len = eddy__http1_scan(&scan, have.ptr, have.len, NULL);
         if (len < 0) {
-            int code = len == -EDDY_EURI_TOOBIG ? -EDDY_EHTTP : (int)len;
-            return complain(job, code, scan.why);
+            return complain(job, -EDDY_EUPSTREAM, scan.why);
         }
         if (len > 0) {
             *ret_len = len;
@@ -96,9 +96,8 @@ static int parse_head(struct eddy_fetch_job *job, size_t len, size_t fields,
 
     struct eddy_error err = { 0 };
     r = eddy__http1_parse_response(copy, len, job->method, headers, fields + 1, ret, &err);
-    if (r == -EDDY_EHTTP_VERSION || r == -EDDY_EHTTP_CODING)
-        r = -EDDY_EHTTP; /* finer codes are for servers, who answer each with a status of its own */
-    return r < 0 ? complain(job, r, err.text) : 0;
+    /* The finer codes are for servers: as a handler's result they would blame its visitor. */
+    return r < 0 ? complain(job, -EDDY_EUPSTREAM, err.text) : 0;
 }
 
 /* The head of the answer; interim ones are passed over. */
@@ -115,18 +114,18 @@ static int final_head(struct eddy_fetch_job *job, struct eddy_stream *s,
         if (r < 0)
             return r;
         if (ret->status == 101)
-            return complain(job, -EDDY_EHTTP, "it switched protocols, which nobody asked for");
+            return complain(job, -EDDY_EUPSTREAM, "it switched protocols, which nobody asked for");
         if (ret->status >= 200)
             return 0;
     }
-    return complain(job, -EDDY_EHTTP, "interim answers without end");
+    return complain(job, -EDDY_EUPSTREAM, "interim answers without end");
 }
 
 /* --- the body ------------------------------------------------------------------------------------- */
 
 static int too_big(struct eddy_fetch_job *job)
 {
-    return eddy_error_set(job->err, -EDDY_ETOOBIG, 0,
+    return eddy_error_set(job->err, -EDDY_EANSWER_TOOBIG, 0,
                           "%.60s: the body is over %zu bytes (.max_body)", job->key.host,
                           job->max_body);
 }
@@ -198,7 +197,7 @@ static int feed_chunks(struct eddy_fetch_job *job, struct eddy__http1_chunks *ch
             r = gather(job, body, piece);
         eddy_buffer_take(&job->in, used);
         if (result < 0)
-            return complain(job, result, chunks->why);
+            return complain(job, -EDDY_EUPSTREAM, chunks->why);
         if (r < 0)
             return r;
         if (result == EDDY__HTTP1_CHUNKS_DONE)

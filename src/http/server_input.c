@@ -221,6 +221,9 @@ static size_t input_chunked(struct eddy_server_exchange *x, const char *data, si
             if (r == 0)
                 continue;
         }
+        /* A chunk that is announced too large is refused before it comes. */
+        if (r == EDDY__HTTP1_CHUNKS_MORE && x->chunks.left > x->body.max - x->body.end)
+            r = -EDDY_ETOOBIG;
         *ret_status = r == EDDY__HTTP1_CHUNKS_DONE ? 1 : r;
         return used;
     }

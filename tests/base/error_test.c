@@ -34,8 +34,9 @@ EDDY_TEST(a_result_becomes_its_status)
     static const struct {
         int code, status;
     } cases[] = {
-        { -ENOENT, 404 },    { -EACCES, 403 }, { -EPERM, 403 },  { -EEXIST, 409 }, { -EBUSY, 503 },
-        { -ETIMEDOUT, 503 }, { -ENOMEM, 500 }, { -EINVAL, 500 }, { -5999, 500 },
+        { -ENOENT, 404 }, { -EACCES, 403 },       { -EPERM, 403 },        { -EEXIST, 409 },
+        { -EBUSY, 503 },  { -ETIMEDOUT, 503 },    { -ENOMEM, 500 },       { -EINVAL, 500 },
+        { -5999, 500 },   { -ECONNREFUSED, 502 }, { -EHOSTUNREACH, 502 }, { -ENETUNREACH, 502 },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         EDDY_CHECK_EQ(eddy_error_status(cases[i].code), cases[i].status);

@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 /* Exactly as large as @len, so that looking past the end is seen. free() it. */
 static inline char *fuzz_copy(const uint8_t *data, size_t len)
 {
-    char *copy = malloc(len ? len : 1);
+    char *copy = calloc(len ? len : 1, 1); /* cleared: gcc cannot see that it is all written */
 
     REQUIRE(copy);
     if (len)

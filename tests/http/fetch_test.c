@@ -85,20 +85,21 @@ EDDY_TEST(a_broken_answer_is_an_error_with_a_reason)
           -EDDY_EEOF },
         { "no last chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n",
           -EDDY_EEOF },
-        { "not HTTP", "SSH-2.0-OpenSSH_9.2p1\r\n\r\n", -EDDY_EHTTP },
+        { "not HTTP", "SSH-2.0-OpenSSH_9.2p1\r\n\r\n", -EDDY_EUPSTREAM },
         { "two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nhi!",
-          -EDDY_EHTTP },
+          -EDDY_EUPSTREAM },
         { "length and chunks",
           "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-          -EDDY_EHTTP },
+          -EDDY_EUPSTREAM },
         { "a chunk size with a sign",
           "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n+2\r\nhi\r\n0\r\n\r\n",
-          -EDDY_EHTTP },
-        { "another coding", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nhi", -EDDY_EHTTP },
-        { "another version", "HTTP/3.7 200 OK\r\nContent-Length: 2\r\n\r\nhi", -EDDY_EHTTP },
+          -EDDY_EUPSTREAM },
+        { "another coding", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nhi",
+          -EDDY_EUPSTREAM },
+        { "another version", "HTTP/3.7 200 OK\r\nContent-Length: 2\r\n\r\nhi", -EDDY_EUPSTREAM },
         { "a protocol nobody asked for",
           "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
-          -EDDY_EHTTP },
+          -EDDY_EUPSTREAM },
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -127,7 +128,7 @@ EDDY_TEST(a_body_over_the_bound_is_refused_whichever_way_it_comes)
             EDDY_AUTO(eddy_response) page = { 0 };
             struct script_answer answer = { answers[i], SCRIPT_CLOSE, 0 };
             int r = fetch_answer(&answer, EDDY_OPT(fetch, .max_body = bound), &page, NULL);
-            if (!EDDY_CHECK_ERR(r, bound == 11 ? 0 : -EDDY_ETOOBIG))
+            if (!EDDY_CHECK_ERR(r, bound == 11 ? 0 : -EDDY_EANSWER_TOOBIG))
                 EDDY_CHECK_FAIL("answer %zu, bound %zu", i, bound);
         }
     }
@@ -141,7 +142,7 @@ EDDY_TEST(a_head_without_end_is_refused)
 
     memset(endless, 'a', sizeof endless - 1);
     memcpy(endless, "HTTP/1.1 200 OK\r\nX: ", 20);
-    EDDY_CHECK_ERR(fetch_answer(&answer, NULL, &page, NULL), -EDDY_EHEAD_TOOBIG);
+    EDDY_CHECK_ERR(fetch_answer(&answer, NULL, &page, NULL), -EDDY_EUPSTREAM);
 }
 
 EDDY_TEST(a_fetch_sends_what_it_was_told)
@@ -201,7 +202,7 @@ EDDY_TEST(the_answer_goes_to_the_arena_that_was_named)
     memset(large + len, 'x', 3000);
     answer.text = large;
     EDDY_CHECK_ERR(fetch_answer(&answer, EDDY_OPT(fetch, .arena = &small), &page, NULL),
-                   -EDDY_ETOOBIG);
+                   -EDDY_EANSWER_TOOBIG);
     eddy_arena_done(&small);
 }
 

@@ -151,6 +151,8 @@ EDDY_TEST(each_has_its_status_and_the_next_is_served)
         { "a head too big", long_head, 431 },
         { "a body too big", "POST /" HOST "Content-Length: 2001\r\n\r\n", 413 },
         { "chunks too big", chunks, 413 },
+        { "a chunk announced too big", "POST /" HOST "Transfer-Encoding: chunked\r\n\r\n7d1\r\n",
+          413 },
         { "half a head and silence", "GET /" HOST, 408 },
         { "half a body and silence", "POST /" HOST "Content-Length: 9\r\n\r\nhalf", 408 },
         { "no URL", "GET /fetch?url=nonsense" HOST "\r\n", 400 },
