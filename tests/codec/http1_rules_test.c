@@ -51,6 +51,8 @@ static const struct row requests[] = {
     ROW("NUL in a name", GET "Host: h\r\nX\0: a" END, -EDDY_EHTTP, LLHTTP_REFUSES),
     ROW("control in a value", GET "Host: h\r\nX: a\x01" "b" END, -EDDY_EHTTP, LLHTTP_REFUSES),
     ROW("DEL in a value", GET "Host: h\r\nX: a\x7f" "b" END, -EDDY_EHTTP, LLHTTP_REFUSES),
+    ROW("not quite a framing field", POST "Transfer_Encoding: chunked\r\nContent_Length: 5" END, 0, LLHTTP_ACCEPTS),
+    ROW("nor this one", POST "Content-Length: 5\r\nTransferxEncoding: chunked" END, 0, LLHTTP_ACCEPTS),
     ROW("tab in a value is fine", GET "Host: h\r\nX: a\tb" END, 0, LLHTTP_ACCEPTS),
     ROW("Latin-1 in a value is fine", GET "Host: h\r\nX: \xe9" END, 0, LLHTTP_ACCEPTS),
     ROW("one empty line before", "\r\n" GET "Host: h" END, 0, LLHTTP_ACCEPTS),

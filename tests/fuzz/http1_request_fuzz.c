@@ -66,6 +66,24 @@ static void headers_inside(const struct eddy__http1_head *h, const char *head, s
     }
 }
 
+/* Which fields decide is found again, in the plainest way. */
+static void framed_by_fields(const struct eddy__http1_head *h)
+{
+    struct eddy_slice coding, length, host;
+
+    coding = eddy__http1_header(h->headers, h->header_count, EDDY_SLICE("Transfer-Encoding"));
+    length = eddy__http1_header(h->headers, h->header_count, EDDY_SLICE("Content-Length"));
+    host = eddy__http1_header(h->headers, h->header_count, EDDY_SLICE("Host"));
+    REQUIRE(h->chunked == (coding.ptr != NULL));
+    REQUIRE(!h->chunked || eddy_slice_ieq(coding, EDDY_SLICE("chunked")));
+    REQUIRE((h->content_length >= 0) == (length.ptr != NULL));
+    REQUIRE(host.ptr || h->minor_version == 0);
+    if (length.ptr) {
+        uint64_t value;
+        REQUIRE(eddy_slice_u64(length, &value) == 0 && value == (uint64_t)h->content_length);
+    }
+}
+
 static void judge(const struct eddy__http1_head *h, const char *head, size_t len)
 {
     inside(h->method_text, head, len);
@@ -75,6 +93,7 @@ static void judge(const struct eddy__http1_head *h, const char *head, size_t len
     inside(h->host, head, len);
     inside(h->upgrade, head, len);
     headers_inside(h, head, len);
+    framed_by_fields(h);
     REQUIRE(h->method_text.len && h->target.len);
     REQUIRE(h->minor_version == 0 || h->minor_version == 1);
     REQUIRE(!(h->chunked && h->content_length >= 0));

@@ -7,6 +7,8 @@
 #include <eddy/common.h>
 #include <eddy/slice.h>
 
+#include <assert.h>
+
 enum {
     EDDY__HTTP1_TOKEN = 1,  /* tchar, RFC 9110 5.6.2 */
     EDDY__HTTP1_TARGET = 2, /* in a request target; see http1_chars.c */
@@ -46,14 +48,17 @@ static inline uint32_t eddy__load32(const char *p)
 }
 
 /*
- * Whether @len bytes, 4 to 16 and a constant, equal a text in lower case, but for the case of
+ * Whether @len bytes, 4 to 24 and a constant, equal a text in lower case, but for the case of
  * letters. Setting bit 5 folds letters; among the bytes a token may hold, it makes no other one
  * equal to a letter or '-'.
  */
 static inline bool eddy__http1_same(const char *p, const char *lower, size_t len)
 {
+    assert(len >= 4 && len <= 24);
     if (len >= 8) {
         const uint64_t fold = 0x2020202020202020u;
+        if (len > 16 && (eddy__load64(p + 8) | fold) != eddy__load64(lower + 8))
+            return false;
         return (eddy__load64(p) | fold) == eddy__load64(lower) &&
                (eddy__load64(p + len - 8) | fold) == eddy__load64(lower + len - 8);
     }
