@@ -24,6 +24,14 @@ int eddy__wait(struct eddy_wait *w)
     if (w->done)
         return w->result;
     w->task = t;
+    /* A call of several waits looked at its scope before the first; if that has ended since, this
+     * one is over before it begins. Nobody else would tell it: the end has passed by here. */
+    if (t->scope->why && w->interrupt) {
+        w->why = t->scope->why;
+        w->interrupt(w, w->why);
+        if (w->done)
+            return w->result;
+    }
     t->wait = w;
     if (t->born) {
         eddy_task_suspend(t);
@@ -46,7 +54,7 @@ void eddy__wake(struct eddy_wait *w, int result)
     assert(!w->done);
     w->done = true;
     w->result = result;
-    if (!t)
+    if (!t || t->wait != w)
         return; /* before its wait began */
     t->wait = NULL;
     if (t->born)

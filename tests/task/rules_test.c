@@ -201,6 +201,26 @@ EDDY_TEST(completion_wins)
     EDDY_CHECK_EQ(eddy_sleep(1), -ECANCELED);
 }
 
+static int ended_with;
+
+static void take_note(struct eddy_wait *w, int why)
+{
+    ended_with = why;
+    eddy__wake(w, why);
+}
+
+/* A call that waits twice looks at its scope once: the end that came in between must not be lost. */
+EDDY_TEST(a_wait_that_begins_in_an_ended_scope_is_over)
+{
+    EDDY_SCOPE(s, .timeout_ms = 0);
+    struct eddy_wait w = EDDY_WAIT(take_note);
+
+    EDDY_CHECK_EQ(eddy__wait_check(), 0);
+    eddy_scope_cancel(&s);
+    EDDY_CHECK_EQ(eddy__wait(&w), -ECANCELED);
+    EDDY_CHECK_EQ(ended_with, -ECANCELED);
+}
+
 EDDY_TEST(own_deadline_is_etimedout)
 {
     EDDY_SCOPE(s, .timeout_ms = 5);
