@@ -133,6 +133,7 @@ struct eddy_server_conn {
     struct eddy_buffer in;          /* unconsumed bytes; holds no memory while idle */
     struct eddy_server_exchange *x; /* receiving its body, or running */
     struct eddy_server_output *out; /* being gathered */
+    struct eddy_soon flush;         /* settling is put off to the end of the turn */
     struct eddy_soon soon;          /* the handler has ended, or the next turn has come */
     struct eddy_write last;         /* the end of output, or the reply there is no memory for */
     struct iovec last_iov;
