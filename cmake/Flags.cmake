@@ -48,6 +48,9 @@ add_compile_options(-fstack-clash-protection)
 # that relro makes read-only at start.
 add_compile_options(-fno-semantic-interposition -fno-plt)
 
+# Thread-locals without a call: these libraries are loaded with the program, not later.
+add_compile_options(-ftls-model=initial-exec)
+
 # We switch stacks by hand. Marked for shadow stacks (SHSTK), a program is killed at the first switch
 # on a kernel and libc that honour the mark; so no object may claim it. Branch tracking alone is not
 # enforced for user space on Linux, so nothing is lost by claiming neither.

@@ -57,8 +57,10 @@ struct eddy_server_exchange *eddy_server_exchange_new(struct eddy_server_conn *c
 void eddy_server_exchange_free(struct eddy_server_exchange *x)
 {
     assert(!x->started || x->finished);
-    eddy_buffer_done(&x->body);
-    eddy_arena_done(&x->arena);
+    if (x->body.ptr)
+        eddy_buffer_done(&x->body);
+    if (x->arena.blocks)
+        eddy_arena_done(&x->arena);
     eddy_server_block_give(x->conn->server->pool, x);
 }
 

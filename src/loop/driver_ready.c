@@ -484,6 +484,14 @@ static void dispatch(struct ready_driver *r, const struct eddy_ready *event)
         watch_update(r, fd, true);
 }
 
+static void prefetch(const struct ready_driver *r, const struct eddy_ready *event)
+{
+    uint32_t fd = (uint32_t)event->token;
+
+    if (fd < r->watch_cap)
+        __builtin_prefetch(r->watches[fd].in);
+}
+
 static int turn(struct eddy_driver *d, int64_t timeout_ns)
 {
     struct ready_driver *r = self(d);
@@ -494,8 +502,12 @@ static int turn(struct eddy_driver *d, int64_t timeout_ns)
         *d->clock = eddy__sys.now_ns();
     if (count < 0)
         return count == -EINTR ? 0 : count;
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
+        /* The next one's operation comes into the cache while this one is in the kernel. */
+        if (i + 1 < count)
+            prefetch(r, &r->batch[i + 1]);
         dispatch(r, &r->batch[i]);
+    }
     return count;
 }
 

@@ -87,6 +87,7 @@ static void run_ready(struct eddy_loop *loop)
     eddy_list_take_all(&batch, &loop->ready);
     while ((link = eddy_list_shift(&batch))) {
         struct eddy_soon *s = eddy_container_of(link, struct eddy_soon, link);
+        __builtin_prefetch(batch.next->next); /* while this one runs */
         s->run(s);
     }
 }
