@@ -12,6 +12,7 @@
  */
 #include "base/memory.h"
 #include "loop/loop.h"
+#include "stream/writes.h"
 
 #include <eddy/buffer.h>
 #include <eddy/transport.h>
@@ -23,9 +24,8 @@ struct pair_end {
     struct eddy_loop *loop;
     struct pair_end *peer; /* NULL: it was freed */
     struct eddy_buffer in;
-    struct eddy_write *head; /* writes with bytes left */
-    struct eddy_write *tail;
-    struct eddy_write *spent; /* done, but not told yet */
+    struct eddy_writes writes; /* writes with bytes left */
+    struct eddy_write *spent;  /* done, but not told yet */
     struct eddy_write *spent_tail;
     struct eddy_soon soon;
     int why;
@@ -33,7 +33,6 @@ struct pair_end {
     bool resumed;
     bool in_ended; /* no more will come into `in` */
     bool told;
-    bool finished; /* our finish() was called */
     bool closing;
 };
 
@@ -89,18 +88,9 @@ static bool move_bytes(struct pair_end *p, struct eddy_write *w)
 
 static bool write_or_queue(struct pair_end *p, struct eddy_write *w)
 {
-    w->next = NULL;
-    if (p->closing) {
-        w->res = -ECANCELED;
+    if (!p->writes.head && move_bytes(p, w))
         return true;
-    }
-    if (!p->head && move_bytes(p, w))
-        return true;
-    if (p->head)
-        p->tail->next = w;
-    else
-        p->head = w;
-    p->tail = w;
+    eddy_writes_push(&p->writes, w);
     return false;
 }
 
@@ -108,34 +98,22 @@ static bool write_bytes(struct eddy_transport *base, struct eddy_write *w)
 {
     struct pair_end *p = self(base);
 
-    w->end = false;
-    if (p->finished && !p->closing) {
-        w->res = -EPIPE;
-        return true;
-    }
-    return write_or_queue(p, w);
+    return eddy_writes_refuse(&p->writes, w, false, p->closing) || write_or_queue(p, w);
 }
 
 static bool finish(struct eddy_transport *base, struct eddy_write *w)
 {
     struct pair_end *p = self(base);
 
-    w->end = true;
-    w->count = 0;
-    if (p->finished && !p->closing) {
-        w->res = -EPIPE;
-        return true;
-    }
-    p->finished = true;
-    return write_or_queue(p, w);
+    return eddy_writes_refuse(&p->writes, w, true, p->closing) || write_or_queue(p, w);
 }
 
 /* The head of the queue is over: it is told from the loop. */
 static void spend(struct pair_end *p)
 {
-    struct eddy_write *w = p->head;
+    struct eddy_write *w = p->writes.head;
 
-    p->head = w->next;
+    p->writes.head = w->next;
     w->next = NULL;
     if (p->spent)
         p->spent_tail->next = w;
@@ -148,7 +126,7 @@ static void spend(struct pair_end *p)
 /* There is room again, or the peer has gone. */
 static void push(struct pair_end *p)
 {
-    while (p->head && move_bytes(p, p->head))
+    while (p->writes.head && move_bytes(p, p->writes.head))
         spend(p);
 }
 
@@ -197,8 +175,8 @@ static void close_transport(struct eddy_transport *base, int why)
     p->closing = true;
     p->resumed = false;
     p->why = why;
-    while (p->head) {
-        p->head->res = -ECANCELED;
+    while (p->writes.head) {
+        p->writes.head->res = -ECANCELED;
         spend(p);
     }
     settle_soon(p);
@@ -257,7 +235,7 @@ static int info(struct eddy_transport *base, enum eddy_transport_key key, void *
     }
     if (key == EDDY_INFO_BUFFERED) {
         size_t sum = 0;
-        for (struct eddy_write *w = self(base)->head; w; w = w->next)
+        for (struct eddy_write *w = self(base)->writes.head; w; w = w->next)
             for (unsigned i = 0; i < w->count; i++)
                 sum += w->iov[i].iov_len;
         *(size_t *)ret_value = sum;

@@ -19,6 +19,7 @@
  */
 #include "base/memory.h"
 #include "loop/loop.h"
+#include "stream/writes.h"
 
 #include <eddy/address.h>
 #include <eddy/buffer.h>
@@ -37,9 +38,8 @@ struct socket_transport {
     struct eddy_loop *loop;
     struct eddy_op in;
     struct eddy_op out;
-    struct eddy_write *head; /* leaves now when out.pending; NULL: nothing waits */
-    struct eddy_write *tail;
-    struct eddy_read *reader; /* a task's read; the protocol is paused */
+    struct eddy_writes writes; /* leaves now when out.pending; NULL: nothing waits */
+    struct eddy_read *reader;  /* a task's read; the protocol is paused */
     struct eddy_buffer kept;
     struct eddy_soon soon;
     int fd;
@@ -50,7 +50,6 @@ struct socket_transport {
     bool told; /* ended() was called */
     bool resumed;
     bool in_asked; /* in's cancel was asked for, its completion is on the way */
-    bool finished; /* finish() was called */
     bool pumping;  /* in sent(): writes only queue */
     bool closing;
     bool closed; /* the last phase: only closed() is left */
@@ -289,17 +288,6 @@ static bool cancel_read(struct eddy_transport *base, struct eddy_read *r)
 
 static void sent(struct eddy_op *op, int res);
 
-static struct eddy_write *shift(struct socket_transport *t)
-{
-    struct eddy_write *w = t->head;
-
-    t->head = w->next;
-    if (!t->head)
-        t->tail = NULL;
-    w->next = NULL;
-    return w;
-}
-
 /* Begin @w. True: over at once, w->res is set. */
 static bool start_write(struct socket_transport *t, struct eddy_write *w)
 {
@@ -330,19 +318,21 @@ static void pump(struct socket_transport *t, struct eddy_write *done)
     t->pumping = true;
     if (done)
         done->done(done);
-    for (int i = 0; i < WRITES_A_TURN && t->head && !t->closing && start_write(t, t->head); i++) {
-        struct eddy_write *w = shift(t);
+    for (int i = 0;
+         i < WRITES_A_TURN && t->writes.head && !t->closing && start_write(t, t->writes.head);
+         i++) {
+        struct eddy_write *w = eddy_writes_shift(&t->writes);
         w->done(w);
     }
     t->pumping = false;
-    if (t->closing || t->out_error || (t->head && !t->out.pending))
+    if (t->closing || t->out_error || (t->writes.head && !t->out.pending))
         settle_soon(t);
 }
 
 static void sent(struct eddy_op *op, int res)
 {
     struct socket_transport *t = op->ctx;
-    struct eddy_write *w = shift(t);
+    struct eddy_write *w = eddy_writes_shift(&t->writes);
 
     if (res < 0 && !t->out_error)
         t->out_error = res;
@@ -353,21 +343,12 @@ static void sent(struct eddy_op *op, int res)
 
 static bool write_or_queue(struct socket_transport *t, struct eddy_write *w)
 {
-    w->next = NULL;
-    if (t->closing) {
-        w->res = -ECANCELED;
-        return true;
-    }
-    if (!t->head && !t->pumping && start_write(t, w)) {
+    if (!t->writes.head && !t->pumping && start_write(t, w)) {
         if (t->out_error)
             settle_soon(t);
         return true;
     }
-    if (t->tail)
-        t->tail->next = w;
-    else
-        t->head = w;
-    t->tail = w;
+    eddy_writes_push(&t->writes, w);
     return false;
 }
 
@@ -375,26 +356,14 @@ static bool write_bytes(struct eddy_transport *base, struct eddy_write *w)
 {
     struct socket_transport *t = self(base);
 
-    w->end = false;
-    if (t->finished && !t->closing) {
-        w->res = -EPIPE;
-        return true;
-    }
-    return write_or_queue(t, w);
+    return eddy_writes_refuse(&t->writes, w, false, t->closing) || write_or_queue(t, w);
 }
 
 static bool finish(struct eddy_transport *base, struct eddy_write *w)
 {
     struct socket_transport *t = self(base);
 
-    w->end = true;
-    w->count = 0;
-    if (t->finished && !t->closing) {
-        w->res = -EPIPE;
-        return true;
-    }
-    t->finished = true;
-    return write_or_queue(t, w);
+    return eddy_writes_refuse(&t->writes, w, true, t->closing) || write_or_queue(t, w);
 }
 
 /* --- closing -------------------------------------------------------------------------------- */
@@ -417,8 +386,8 @@ static void close_descriptor(struct socket_transport *t)
     t->closed = true;
     if (t->reader)
         reader_done(t, -ECANCELED);
-    while (t->head) {
-        struct eddy_write *w = shift(t);
+    while (t->writes.head) {
+        struct eddy_write *w = eddy_writes_shift(&t->writes);
         w->res = -ECANCELED;
         w->done(w);
     }
@@ -464,9 +433,9 @@ static void settle(struct eddy_soon *soon)
         if (t->resumed && t->input == INPUT_FAILED)
             close_transport(&t->base, t->in_error);
     }
-    if (t->head && !t->out.pending && !t->closing)
+    if (t->writes.head && !t->out.pending && !t->closing)
         pump(t, NULL);
-    if (t->told && t->out_error && !t->head)
+    if (t->told && t->out_error && !t->writes.head)
         close_transport(&t->base, t->out_error);
     if (t->closing && !t->closed && !t->in.pending && !t->out.pending)
         close_descriptor(t);
@@ -484,7 +453,7 @@ static int info(struct eddy_transport *base, enum eddy_transport_key key, void *
     }
     if (key == EDDY_INFO_BUFFERED) {
         size_t sum = 0;
-        for (struct eddy_write *w = t->head; w; w = w->next)
+        for (struct eddy_write *w = t->writes.head; w; w = w->next)
             for (unsigned i = 0; i < w->count; i++)
                 sum += w->iov[i].iov_len;
         *(size_t *)ret_value = sum;

@@ -10,6 +10,7 @@
  */
 #include "base/memory.h"
 #include "loop/loop.h"
+#include "stream/writes.h"
 
 #include <eddy/buffer.h>
 #include <eddy/transport.h>
@@ -22,9 +23,8 @@ struct xor_filter {
     struct eddy_loop *loop;
     struct eddy_transport *below;
     struct eddy_buffer in;
-    struct eddy_write *head; /* from above, with bytes left; the first is being turned */
-    struct eddy_write *tail;
-    struct eddy_write *spent; /* done, not told yet */
+    struct eddy_writes writes; /* from above, with bytes left; the first is being turned */
+    struct eddy_write *spent;  /* done, not told yet */
     struct eddy_write *spent_tail;
     struct eddy_write down; /* the piece below; chunk_len is 0 when none is */
     struct iovec down_iov;
@@ -32,7 +32,6 @@ struct xor_filter {
     struct eddy_soon soon;
     int why;
     bool resumed;
-    bool finished;
     bool busy; /* `down` is in the hands of the layer below */
     bool told;
     bool ended;
@@ -110,44 +109,27 @@ static void spend(struct xor_filter *f, struct eddy_write *w)
     eddy__soon(f->loop, &f->soon, settle);
 }
 
-static struct eddy_write *shift(struct xor_filter *f)
-{
-    struct eddy_write *w = f->head;
-
-    f->head = w->next;
-    return w;
-}
-
 static void down_done(struct eddy_write *down)
 {
     struct xor_filter *f = eddy_container_of(down, struct xor_filter, down);
-    struct eddy_write *w = f->head;
+    struct eddy_write *w = f->writes.head;
 
     f->busy = false;
     if (!w)
         return;
     if (down->res < 0 || (w->end && !f->chunk_len)) {
         w->res = down->res;
-        spend(f, shift(f));
+        spend(f, eddy_writes_shift(&f->writes));
     }
-    while (f->head && !f->closing && advance(f, f->head))
-        spend(f, shift(f));
+    while (f->writes.head && !f->closing && advance(f, f->writes.head))
+        spend(f, eddy_writes_shift(&f->writes));
 }
 
 static bool write_or_queue(struct xor_filter *f, struct eddy_write *w)
 {
-    w->next = NULL;
-    if (f->closing) {
-        w->res = -ECANCELED;
+    if (!f->writes.head && advance(f, w))
         return true;
-    }
-    if (!f->head && advance(f, w))
-        return true;
-    if (f->head)
-        f->tail->next = w;
-    else
-        f->head = w;
-    f->tail = w;
+    eddy_writes_push(&f->writes, w);
     return false;
 }
 
@@ -155,26 +137,14 @@ static bool write_bytes(struct eddy_transport *t, struct eddy_write *w)
 {
     struct xor_filter *f = self(t);
 
-    w->end = false;
-    if (f->finished && !f->closing) {
-        w->res = -EPIPE;
-        return true;
-    }
-    return write_or_queue(f, w);
+    return eddy_writes_refuse(&f->writes, w, false, f->closing) || write_or_queue(f, w);
 }
 
 static bool finish(struct eddy_transport *t, struct eddy_write *w)
 {
     struct xor_filter *f = self(t);
 
-    w->end = true;
-    w->count = 0;
-    if (f->finished && !f->closing) {
-        w->res = -EPIPE;
-        return true;
-    }
-    f->finished = true;
-    return write_or_queue(f, w);
+    return eddy_writes_refuse(&f->writes, w, true, f->closing) || write_or_queue(f, w);
 }
 
 /* --- up ------------------------------------------------------------------------------------- */
@@ -217,9 +187,9 @@ static void settle(struct eddy_soon *soon)
 
     if (f->below_closed)
         f->closing = true;
-    while (f->closing && !f->busy && f->head) {
-        f->head->res = -ECANCELED;
-        spend(f, shift(f));
+    while (f->closing && !f->busy && f->writes.head) {
+        f->writes.head->res = -ECANCELED;
+        spend(f, eddy_writes_shift(&f->writes));
     }
     while (f->spent) {
         struct eddy_write *w = f->spent;
@@ -316,7 +286,7 @@ static int info(struct eddy_transport *t, enum eddy_transport_key key, void *ret
         return -ENOENT;
     int r = eddy_transport_info(f->below, key, ret_value);
     if (r == 0 && key == EDDY_INFO_BUFFERED)
-        for (struct eddy_write *w = f->head; w; w = w->next)
+        for (struct eddy_write *w = f->writes.head; w; w = w->next)
             for (unsigned i = 0; i < w->count; i++)
                 *(size_t *)ret_value += w->iov[i].iov_len;
     return r;

@@ -138,7 +138,8 @@ static void finish_below(struct tls_filter *f, struct eddy_write *w)
 
 static void push_writes(struct tls_filter *f)
 {
-    for (struct eddy_write *w = f->head; w && !f->failure.code && !f->out_error; w = w->next) {
+    for (struct eddy_write *w = f->writes.head; w && !f->failure.code && !f->out_error;
+         w = w->next) {
         if (state_of(w) != WRITE_NEW)
             continue;
         for (;;) {
@@ -154,15 +155,15 @@ static void push_writes(struct tls_filter *f)
         set_state(w, WRITE_ENCRYPTED);
     }
     flush(f);
-    if (f->head && f->head->end && state_of(f->head) == WRITE_ENCRYPTED && !f->busy &&
-        !held(&f->out) && f->below && !f->out_error)
-        finish_below(f, f->head);
+    if (f->writes.head && f->writes.head->end && state_of(f->writes.head) == WRITE_ENCRYPTED &&
+        !f->busy && !held(&f->out) && f->below && !f->out_error)
+        finish_below(f, f->writes.head);
 }
 
 /* Whether the first write is over; then w->res is set. */
 static bool head_is_over(struct tls_filter *f)
 {
-    struct eddy_write *w = f->head;
+    struct eddy_write *w = f->writes.head;
     enum write_state enough = w && w->end ? WRITE_OVER : WRITE_ENCRYPTED;
 
     if (!w)
@@ -171,15 +172,6 @@ static bool head_is_over(struct tls_filter *f)
     if (w->res < 0)
         return true; /* the layer below holds copies, never the caller's bytes */
     return state_of(w) >= enough && !f->busy && !held(&f->out);
-}
-
-static struct eddy_write *shift(struct tls_filter *f)
-{
-    struct eddy_write *w = f->head;
-
-    f->head = w->next;
-    w->next = NULL;
-    return w;
 }
 
 /* --- the handshake and what drives it all ------------------------------------------------------ */
@@ -351,7 +343,7 @@ static void settle(struct eddy_soon *soon)
     drive(f); /* what was received may have been answered */
     wake_shaker(f);
     while (head_is_over(f)) {
-        struct eddy_write *w = shift(f);
+        struct eddy_write *w = eddy_writes_shift(&f->writes);
         w->done(w);
     }
     if (f->ended && f->resumed && !f->told) {
@@ -365,8 +357,8 @@ static void settle(struct eddy_soon *soon)
     if (f->told && f->out_error && !f->closing)
         close_transport(&f->base, f->out_error);
     if (f->closing && !f->below) {
-        while (f->head) {
-            struct eddy_write *w = shift(f);
+        while (f->writes.head) {
+            struct eddy_write *w = eddy_writes_shift(&f->writes);
             w->res = -ECANCELED;
             w->done(w);
         }
@@ -404,23 +396,14 @@ static void pause_reading(struct eddy_transport *t)
 
 static bool queue_write(struct tls_filter *f, struct eddy_write *w)
 {
-    w->next = NULL;
     set_state(w, WRITE_NEW);
-    if (f->closing) {
-        w->res = -ECANCELED;
-        return true;
-    }
-    if (f->head)
-        f->tail->next = w;
-    else
-        f->head = w;
-    f->tail = w;
+    eddy_writes_push(&f->writes, w);
     drive(f);
-    if (f->head == w && head_is_over(f)) {
-        shift(f);
+    if (f->writes.head == w && head_is_over(f)) {
+        eddy_writes_shift(&f->writes);
         return true;
     }
-    if (f->head != w && !f->busy)
+    if (f->writes.head != w && !f->busy)
         settle_soon(f);
     return false;
 }
@@ -429,26 +412,14 @@ static bool write_bytes(struct eddy_transport *t, struct eddy_write *w)
 {
     struct tls_filter *f = self(t);
 
-    w->end = false;
-    if (f->finished && !f->closing) {
-        w->res = -EPIPE;
-        return true;
-    }
-    return queue_write(f, w);
+    return eddy_writes_refuse(&f->writes, w, false, f->closing) || queue_write(f, w);
 }
 
 static bool finish(struct eddy_transport *t, struct eddy_write *w)
 {
     struct tls_filter *f = self(t);
 
-    w->end = true;
-    w->count = 0;
-    if (f->finished && !f->closing) {
-        w->res = -EPIPE;
-        return true;
-    }
-    f->finished = true;
-    return queue_write(f, w);
+    return eddy_writes_refuse(&f->writes, w, true, f->closing) || queue_write(f, w);
 }
 
 static int info(struct eddy_transport *t, enum eddy_transport_key key, void *ret_value)
@@ -462,7 +433,7 @@ static int info(struct eddy_transport *t, enum eddy_transport_key key, void *ret
     int r = eddy_transport_info(f->below, key, ret_value);
     if (r == 0 && key == EDDY_INFO_BUFFERED) {
         *(size_t *)ret_value += held(&f->out);
-        for (struct eddy_write *w = f->head; w; w = w->next)
+        for (struct eddy_write *w = f->writes.head; w; w = w->next)
             for (unsigned i = 0; i < w->count; i++)
                 *(size_t *)ret_value += w->iov[i].iov_len;
     }

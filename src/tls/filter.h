@@ -4,6 +4,7 @@
 #ifndef EDDY_TLS_FILTER_H
 #define EDDY_TLS_FILTER_H
 
+#include "stream/writes.h"
 #include "task/wait.h"
 
 #include <eddy/buffer.h>
@@ -39,8 +40,7 @@ struct tls_filter {
     struct eddy_buffer sending;
     struct eddy_write down;
     struct iovec down_iov;
-    struct eddy_write *head; /* from above; scratch[0] says how far one is: enum write_state */
-    struct eddy_write *tail;
+    struct eddy_writes writes; /* from above; scratch[0] says how far one is: enum write_state */
 
     struct eddy_wait *shaker; /* eddy_tls_handshake() */
     struct eddy_soon soon;
@@ -54,7 +54,6 @@ struct tls_filter {
     bool shaken; /* the handshake is done */
     bool ended;  /* the peer's close-notify came */
     bool told;
-    bool finished;
     bool busy; /* `down` is in the hands of the layer below */
     bool closing;
 };

@@ -1,0 +1,51 @@
+/*
+ * stream/writes.h - the queue of writes that every transport keeps
+ *
+ * In the order they were asked for; the one that ends the output is the last that is taken.
+ */
+#ifndef EDDY_STREAM_WRITES_H
+#define EDDY_STREAM_WRITES_H
+
+#include <eddy/transport.h>
+
+struct eddy_writes {
+    struct eddy_write *head; /* NULL: nothing waits */
+    struct eddy_write *tail;
+    bool finished; /* the end was asked for */
+};
+
+/* Whether a write, or with @end the end of output, is over before it began: w->res says why. */
+static inline bool eddy_writes_refuse(struct eddy_writes *q, struct eddy_write *w, bool end,
+                                      bool closing)
+{
+    w->end = end;
+    w->next = NULL;
+    if (end)
+        w->count = 0;
+    if (closing || q->finished) {
+        w->res = closing ? -ECANCELED : -EPIPE;
+        return true;
+    }
+    q->finished = end;
+    return false;
+}
+
+static inline void eddy_writes_push(struct eddy_writes *q, struct eddy_write *w)
+{
+    if (q->head)
+        q->tail->next = w;
+    else
+        q->head = w;
+    q->tail = w;
+}
+
+static inline struct eddy_write *eddy_writes_shift(struct eddy_writes *q)
+{
+    struct eddy_write *w = q->head;
+
+    q->head = w->next;
+    w->next = NULL;
+    return w;
+}
+
+#endif
