@@ -171,6 +171,7 @@ int eddy_address_parse(const char *text, uint16_t default_port, struct eddy_addr
     int r = eddy_address_split(text, default_port, &host, &port, err);
     if (r < 0)
         return r;
+    assert(host.ptr);
     r = eddy_address_of_ip(host.len ? host : EDDY_SLICE("0.0.0.0"), port, ret_address);
     if (r == EDDY_ADDRESS_NAME && (text[0] == '[' || memchr(host.ptr, ':', host.len)))
         return eddy_error_set(err, -EINVAL, 0, "'%.64s' is not an IPv6 address", text);

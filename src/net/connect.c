@@ -139,6 +139,7 @@ int eddy_connect(const char *address, const struct eddy_connect_options *options
     int r = eddy__connect_transport(address, options, &t);
     if (r < 0)
         return r;
+    assert(t);
     r = eddy_stream_of(t, ret_stream);
     if (r < 0)
         eddy_transport_close(t, 0);
