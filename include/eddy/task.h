@@ -74,6 +74,20 @@ struct eddy_scope_options {
     void *ctx;
 };
 
+/* What EDDY_GO_WITH() may ask for one task. */
+struct eddy_go_options {
+    size_t size;        /* filled by EDDY_OPT(go, ...) */
+    const char *name;   /* for people; copied, cut to 31 bytes; NULL: the function's */
+    size_t stack_bytes; /* usable bytes, rounded up; 0: 240 KiB. At most 64 MiB */
+};
+
+/* Where in the program a task was spawned. */
+struct eddy_site {
+    const char *file;
+    int line;
+};
+#define EDDY_HERE ((struct eddy_site){ __FILE__, __LINE__ })
+
 /* Placed by the caller, on its stack; the content is the library's. */
 struct eddy_scope {
     size_t size;
@@ -94,7 +108,12 @@ struct eddy_scope {
 
 /* Start a task. The arguments are a designated initialiser of fn##_args, copied. Evaluates to
  * 0 or the error, which also stays in the scope and comes out of eddy_join(). */
-#define EDDY_GO(scope, fn, ...) eddy_go((scope), &fn##_task, &(struct fn##_args){ __VA_ARGS__ })
+#define EDDY_GO(scope, fn, ...)                                                                    \
+    eddy_go((scope), &fn##_task, &(struct fn##_args){ __VA_ARGS__ }, EDDY_HERE, NULL)
+
+/* The same with options: EDDY_GO_WITH(&s, EDDY_OPT(go, .name = "reaper"), reap, .every_ms = 5). */
+#define EDDY_GO_WITH(scope, options, fn, ...)                                                      \
+    eddy_go((scope), &fn##_task, &(struct fn##_args){ __VA_ARGS__ }, EDDY_HERE, (options))
 
 /* Declare a scope that is left with its block. Declare it after the data its children borrow:
  * cleanups run in reverse, so it is closed first. */
@@ -109,20 +128,23 @@ struct eddy_scope {
 
 /**
  * eddy_go() - start a task in a scope; EDDY_GO() is the way to call it
- * @scope: of this thread, entered and not left
- * @type:  made by EDDY_TASK(), static
- * @args:  type->args_size bytes, copied onto the child's stack
+ * @scope:   of this thread, entered and not left
+ * @type:    made by EDDY_TASK(), static
+ * @args:    type->args_size bytes, copied onto the child's stack
+ * @site:    where in the program: told by dumps and reports
+ * @options: may be NULL
  *
  * Does not suspend: the child runs in the next iteration, from its first line even when the
  * scope is cancelled before. So what the arguments own passes to the child exactly when 0 is
  * returned.
  *
  * Return: 0; or negative, which also stays in the scope as its first failure:
- *   -ENOMEM  no stack, or over the scope's loop's bound   -EINVAL  args over 1 KiB
+ *   -ENOMEM  no stack, or over the scope's loop's bound   -EINVAL  args over 1 KiB, a stack over 64 MiB
  *   -EDEADLK the scope was entered in a callback
  * Source: trio's start_soon.   Since: 0.1
  */
-EDDY_API int eddy_go(struct eddy_scope *scope, const struct eddy_task_type *type, const void *args);
+EDDY_API int eddy_go(struct eddy_scope *scope, const struct eddy_task_type *type, const void *args,
+                     struct eddy_site site, const struct eddy_go_options *options);
 
 /**
  * eddy_join() - wait until every child of the scope has stopped
@@ -253,9 +275,10 @@ EDDY_API int eddy_offload(int (*fn)(void *arg), void *arg);
  * Return: what @fn returned.   Source: none.   Since: 0.1 */
 EDDY_API int eddy_call_deep(int (*fn)(void *arg), void *arg);
 
-/** eddy_task_name() - the function this task was made from; "main" in plain code
+/** eddy_task_name() - this task's name: its own, or that of the function it was made from
+ * "main" in plain code.
  *
- * Return: a constant text.   Source: none.   Since: 0.1 */
+ * Return: a text that lives as long as the task.   Source: none.   Since: 0.1 */
 EDDY_API const char *eddy_task_name(void);
 
 /* --- stacks --------------------------------------------------------------------------------- */

@@ -192,9 +192,10 @@ int eddy_resolve(struct eddy_slice host, uint16_t port, const struct eddy_resolv
     struct eddy_error *err = options ? options->error : NULL;
     int family = options ? options->family : 0;
     struct eddy_addresses found;
-    struct asker a = {
-        .wait = EDDY_WAIT(interrupted), .addresses = &found, .port = port, .status = ARES_SUCCESS
-    };
+    struct asker a = { .wait = EDDY_WAIT(interrupted, "resolve"),
+                       .addresses = &found,
+                       .port = port,
+                       .status = ARES_SUCCESS };
 
     if (!eddy_loop_current())
         return explain(err, -ENOMEM, host, 0);

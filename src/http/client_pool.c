@@ -267,7 +267,8 @@ int eddy_client_take(struct eddy_client_pool *pool, const struct eddy_client_key
     if (r < 0)
         return r;
 
-    struct waiter w = { .wait = EDDY_WAIT(turn_interrupted), .conn = eddy__zalloc(sizeof *w.conn) };
+    struct waiter w = { .wait = EDDY_WAIT(turn_interrupted, "connection of the pool"),
+                        .conn = eddy__zalloc(sizeof *w.conn) };
     if (!w.conn)
         return -ENOMEM;
     w.conn->pool = pool;

@@ -326,7 +326,8 @@ int eddy_reply_write(struct eddy_reply *reply, const void *data, size_t len)
             eddy_server_conn_close(conn, r);
         return fail(reply, r);
     }
-    struct stream_wait s = { .wait = EDDY_WAIT(stream_interrupt), .conn = conn };
+    struct stream_wait s = { .wait = EDDY_WAIT(stream_interrupt, "write of a reply"),
+                             .conn = conn };
     if (eddy_server_output_flush(conn, &s.wait, &r)) {
         if (r == 0)
             eddy__budget_spend();

@@ -177,7 +177,7 @@ static void stop_interrupt(struct eddy_wait *w, int why)
 
 static int wait_stopped(struct eddy_http_server *server)
 {
-    struct eddy_server_stop_wait w = { .wait = EDDY_WAIT(stop_interrupt) };
+    struct eddy_server_stop_wait w = { .wait = EDDY_WAIT(stop_interrupt, "end of the server") };
 
     if (is_stopped(server))
         return 0;

@@ -12,6 +12,8 @@
 
 #include "loop/op.h"
 
+#include <assert.h>
+
 struct eddy_loop;
 struct eddy_driver;
 
@@ -58,9 +60,29 @@ struct eddy_driver_ops {
 struct eddy_driver {
     const struct eddy_driver_ops *ops;
     const char *backend; /* the name under which it was asked for: "epoll", "uring" */
-    unsigned pending;    /* operations submitted and not complete; kept by the driver */
-    int64_t *clock;      /* turn() writes the time here, between its wait and the first done() */
+    unsigned pending;    /* operations submitted and not complete; by the two functions below */
+    unsigned in_flight[EDDY_OP_KINDS]; /* the same, by kind */
+    struct eddy_loop *loop; /* whose it is; file operations of the ready driver go to its pool */
+    int64_t *clock;         /* turn() writes the time here, between its wait and the first done() */
 };
+
+/* An operation is the driver's from here ... */
+static inline void eddy_driver_began(struct eddy_driver *d, struct eddy_op *op)
+{
+    assert(!op->pending);
+    op->pending = true;
+    d->pending++;
+    d->in_flight[op->kind]++;
+}
+
+/* ... to here: the last thing before its result is told. */
+static inline void eddy_driver_ended(struct eddy_driver *d, struct eddy_op *op)
+{
+    assert(op->pending && d->in_flight[op->kind] > 0);
+    op->pending = false;
+    d->pending--;
+    d->in_flight[op->kind]--;
+}
 
 extern const struct eddy_driver_ops eddy_driver_ready;
 extern const struct eddy_driver_ops eddy_driver_uring;

@@ -207,8 +207,7 @@ static void detach(struct ready_driver *r, struct eddy_op *op)
         w->in = NULL;
     if (w->out == op)
         w->out = NULL;
-    op->pending = false;
-    r->driver.pending--;
+    eddy_driver_ended(&r->driver, op);
     /* A descriptor that is polled is somebody else's, who closes it without telling: its number
      * must not be found known to the poller when it is given out again. */
     if (op->kind == EDDY_OP_POLL)
@@ -257,8 +256,7 @@ static bool park(struct ready_driver *r, struct eddy_op *op, bool output)
         *place = NULL;
         return done_now(op, result);
     }
-    op->pending = true;
-    r->driver.pending++;
+    eddy_driver_began(&r->driver, op);
     return false;
 }
 

@@ -42,12 +42,11 @@ static bool finish_at_once(struct eddy_op *op, int res)
 
 static void detach(struct eddy_sim *s, struct eddy_sim_side *side)
 {
-    assert(side->op && side->op->pending && s->driver.pending > 0);
-    side->op->pending = false;
+    assert(side->op);
+    eddy_driver_ended(&s->driver, side->op);
     side->op->more = false;
     side->op = NULL;
     side->cancelled = false;
-    s->driver.pending--;
 }
 
 /* After it neither the slot nor the operation is touched: done() may have ended both. */
@@ -225,8 +224,7 @@ static bool hold(struct eddy_sim *s, struct eddy_sim_side *side, struct eddy_op 
         return finish_at_once(op, -EBUSY);
     side->op = op;
     side->cancelled = false;
-    op->pending = true;
-    s->driver.pending++;
+    eddy_driver_began(&s->driver, op);
     return false;
 }
 
@@ -278,7 +276,7 @@ static bool sim_submit(struct eddy_driver *d, struct eddy_op *op)
     assert(!op->pending && op->kind < EDDY_OP_KINDS);
     if (op->kind == EDDY_OP_CONNECT)
         return submit_connect(s, op);
-    if (op->kind == EDDY_OP_POLL)
+    if (op->kind == EDDY_OP_POLL || eddy_op_is_file(op))
         return finish_at_once(op, -EDDY_ESIM);
 
     struct eddy_sim_slot *slot = eddy_sim_slot(s, op->fd);

@@ -141,6 +141,11 @@ static void prepare(struct eddy_uring *u, struct io_uring_sqe *sqe, struct eddy_
                                ((op->poll.events & EDDY_READABLE) ? POLLIN | POLLRDHUP : 0U) |
                                    ((op->poll.events & EDDY_WRITABLE) ? POLLOUT : 0U));
         break;
+    case EDDY_OP_OPEN:
+    case EDDY_OP_READ:
+    case EDDY_OP_WRITE:
+    case EDDY_OP_FSYNC:
+    case EDDY_OP_STAT:
     case EDDY_OP_KINDS: assert(false);
     }
     /* After the helpers: they clear it. */
@@ -220,6 +225,8 @@ static bool uring_submit(struct eddy_driver *d, struct eddy_op *op)
     int r = 0;
 
     assert(!op->pending && op->kind < EDDY_OP_KINDS);
+    if (eddy_op_is_file(op))
+        return finish_at_once(op, -EOPNOTSUPP);
     op->state = 0;
     op->scratch[0] = 0;
 
@@ -242,8 +249,7 @@ static bool uring_submit(struct eddy_driver *d, struct eddy_op *op)
             return finish_at_once(op, r);
     }
 
-    op->pending = true;
-    d->pending++;
+    eddy_driver_began(d, op);
     arm(u, op);
     return false;
 }
@@ -273,14 +279,12 @@ static int result_of(const struct eddy_op *op, int res)
 /* The operation is no longer the driver's: the last thing before its result is told. */
 static void release(struct eddy_uring *u, struct eddy_op *op, int res)
 {
-    assert(op->pending && u->base.pending > 0);
     if (op->state & LISTED)
         unlist_op(op);
     if (op->kind != EDDY_OP_CONNECT)
         eddy_uring_sides_release(u, op->fd, sides_of(op));
-    u->base.pending--;
+    eddy_driver_ended(&u->base, op);
     op->state = 0;
-    op->pending = false;
     op->more = false;
     op->res = result_of(op, res);
 }

@@ -197,6 +197,7 @@ int eddy_loop_new(const struct eddy_loop_options *options, struct eddy_loop **re
         eddy__free(loop, sizeof *loop);
         return r;
     }
+    loop->driver->loop = loop;
     loop->driver->clock = &loop->now_ns;
     loop->now_ns = eddy_loop_clock(loop);
     eddy_wheel_init(&loop->wheel, loop->now_ns);

@@ -49,6 +49,7 @@ struct eddy_loop {
     unsigned depth;         /* of turns and tasks on the thread's stack: 0 in plain code */
     bool stop;
     bool running;         /* inside eddy_loop_run() or a wait of plain code, past its first turn */
+    bool watched;         /* somebody wants to see times: tasks and callbacks are measured */
     bool nudged;          /* what plain code waits for has come: do not sleep in this iteration */
     bool owned_by_thread; /* made by eddy_loop_current() */
     const char *why;

@@ -19,6 +19,7 @@
  *
  * At most one reading operation (ACCEPT, RECV, LEND, POLL for input) and one writing one (SEND,
  * CONNECT, POLL for output) may be pending on a descriptor; a second completes with -EBUSY.
+ * Any number of file operations (READ, WRITE, FSYNC, STAT) may; their order is not promised.
  * Nothing may be pending on a descriptor that CLOSE is submitted for: cancel it first.
  *
  * Results are byte counts, descriptors or 0; or a negative errno. The kernel's own ETIMEDOUT on
@@ -43,6 +44,12 @@ enum eddy_op_kind {
     EDDY_OP_SEND,    /* all of it, or an error; res: bytes. The iovec array is consumed */
     EDDY_OP_CLOSE,   /* res: 0, whatever close(2) said; cannot be cancelled */
     EDDY_OP_POLL,    /* one shot readiness of any descriptor; res: EDDY_READABLE | ... */
+    /* The file operations, of a struct eddy_file_op (loop/file_op.h). */
+    EDDY_OP_OPEN,  /* a file; res: the descriptor. Cancelled late: it is closed again */
+    EDDY_OP_READ,  /* of a file, at an offset; res: bytes, 0 at the end */
+    EDDY_OP_WRITE, /* to a file, at an offset; res: bytes, maybe fewer */
+    EDDY_OP_FSYNC, /* res: 0 */
+    EDDY_OP_STAT,  /* of a path, or of fd when the path is ""; res: 0 */
     EDDY_OP_KINDS
 };
 
@@ -119,6 +126,12 @@ static inline void eddy_op_close(struct eddy_op *op, int fd, eddy_op_fn *done)
 static inline void eddy_op_poll(struct eddy_op *op, int fd, unsigned events, eddy_op_fn *done)
 {
     *op = (struct eddy_op){ .kind = EDDY_OP_POLL, .fd = fd, .done = done, .poll = { events } };
+}
+
+/* A file operation: what the ready driver gives to the pool. */
+static inline bool eddy_op_is_file(const struct eddy_op *op)
+{
+    return op->kind >= EDDY_OP_OPEN && op->kind <= EDDY_OP_STAT;
 }
 
 #endif

@@ -32,7 +32,7 @@ static void close_done(struct eddy_op *op, int res)
 /* Waits even when the scope has ended: the end is near. */
 static void close_and_wait(struct eddy_loop *loop, int fd)
 {
-    struct closing c = { .wait = EDDY_WAIT(NULL) };
+    struct closing c = { .wait = EDDY_WAIT(NULL, "close") };
 
     eddy_op_close(&c.op, fd, close_done);
     if (!eddy__op_submit(loop, &c.op))

@@ -340,7 +340,7 @@ int eddy_accept(struct eddy_listener *l, struct eddy_stream **ret_stream)
     if (l->on_accept)
         return -EBUSY;
 
-    struct acceptor a = { .wait = EDDY_WAIT(interrupted), .l = l };
+    struct acceptor a = { .wait = EDDY_WAIT(interrupted, "accept"), .l = l };
     a.wait.polite = true;
     eddy_list_push(&l->waiters, &a.link);
     settle(l);

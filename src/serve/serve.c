@@ -87,7 +87,7 @@ static int await_signals(struct serving *s, unsigned count)
         int r = eddy__wait_check();
         if (r < 0)
             return r;
-        struct signal_wait w = { .wait = EDDY_WAIT(signal_wait_interrupted), .s = s };
+        struct signal_wait w = { .wait = EDDY_WAIT(signal_wait_interrupted, "signal"), .s = s };
         s->awaiting = &w.wait;
         r = eddy__wait(&w.wait);
         if (r < 0)

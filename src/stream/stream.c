@@ -131,7 +131,7 @@ static void read_interrupted(struct eddy_wait *w, int why)
 /* Read into @ptr, or with NULL into `in`, past what `in` holds. Suspends. */
 static ssize_t read_some(struct eddy_stream *s, void *ptr, size_t cap)
 {
-    struct call call = { .wait = EDDY_WAIT(read_interrupted), .s = s };
+    struct call call = { .wait = EDDY_WAIT(read_interrupted, "read"), .s = s };
 
     if (!s->t)
         return gone(s);
@@ -252,7 +252,7 @@ static int write_or_finish(struct eddy_stream *s, struct iovec *iov, unsigned co
     r = gone(s);
     if (r < 0)
         return r;
-    struct call call = { .wait = EDDY_WAIT(write_interrupted), .s = s };
+    struct call call = { .wait = EDDY_WAIT(write_interrupted, "write"), .s = s };
     s->writing = true;
     s->writer = &call.wait;
     s->write = (struct eddy_write){ .iov = iov, .count = count, .done = write_done };
@@ -356,7 +356,7 @@ int eddy_stream_close(struct eddy_stream *s)
     int r = eddy__wait_check();
     if (r == -EDEADLK || r == -ENOMEM || s->closer)
         return 0;
-    struct call call = { .wait = EDDY_WAIT(NULL), .s = s };
+    struct call call = { .wait = EDDY_WAIT(NULL, "close"), .s = s };
     s->closer = &call.wait;
     eddy__wait(&call.wait);
     return s->why;

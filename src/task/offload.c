@@ -153,7 +153,7 @@ int eddy_offload(int (*fn)(void *arg), void *arg)
     if (!pool)
         return -ENOMEM;
 
-    struct job job = { .wait = EDDY_WAIT(withdraw), .pool = pool, .fn = fn, .arg = arg };
+    struct job job = { .wait = EDDY_WAIT(withdraw, "offload"), .pool = pool, .fn = fn, .arg = arg };
     job.post = (struct eddy_post){ .fn = came_home, .ctx = &job, .embedded = true };
     pthread_mutex_lock(&pool->lock);
     if (pool->idle == 0 && pool->count < pool->limit)

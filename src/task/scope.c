@@ -239,7 +239,8 @@ static void join_interrupted(struct eddy_wait *w, int why)
 
 static int wait_for_children(struct scope *s, bool interruptible)
 {
-    struct join join = { .wait = EDDY_WAIT(interruptible ? join_interrupted : NULL), .scope = s };
+    struct join join = { .wait = EDDY_WAIT(interruptible ? join_interrupted : NULL, "join"),
+                         .scope = s };
 
     if (s->count == 0)
         return 0;

@@ -7,6 +7,7 @@
 
 #include <eddy/log.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #define ARGS_MAX 1024
@@ -69,8 +70,11 @@ static void reap(struct task_room *room, struct eddy_task *t)
 {
     struct scope *born = t->born;
     const char *name = t->type->name;
+    char own[sizeof t->name];
     int result = t->result;
 
+    if (t->name[0])
+        name = memcpy(own, t->name, sizeof own);
     eddy_context_done(&t->context);
     eddy_list_remove(&t->siblings);
     eddy_stack_give(&room->stacks, t->low); /* the record is gone with it */
@@ -126,7 +130,8 @@ static void begin(void *arg)
 
 /* Record and arguments at the top of the stack; what is left below is the stack proper. */
 static struct eddy_task *build(struct task_room *room, struct scope *s,
-                               const struct eddy_task_type *type, const void *args)
+                               const struct eddy_task_type *type, const void *args,
+                               struct eddy_site site, const struct eddy_go_options *options)
 {
     char *low = eddy_stack_take(&room->stacks);
 
@@ -152,12 +157,21 @@ static struct eddy_task *build(struct task_room *room, struct scope *s,
     t->result = 0;
     t->budget = TRIES_A_TURN;
     t->done = false;
+    t->name[0] = '\0';
+    t->site = site;
+    t->switches = 0;
+    t->born_ns = s->loop->now_ns;
+    t->busy_ns = 0;
+    t->locals = NULL;
+    if (options && options->name)
+        snprintf(t->name, sizeof t->name, "%s", options->name);
     eddy_list_push(&s->tasks, &t->siblings);
     s->count++;
     return t;
 }
 
 static int spawn(struct eddy_scope *scope, const struct eddy_task_type *type, const void *args,
+                 struct eddy_site site, const struct eddy_go_options *options,
                  struct eddy_task **ret_task)
 {
     struct scope *s = scope_of(scope);
@@ -169,18 +183,19 @@ static int spawn(struct eddy_scope *scope, const struct eddy_task_type *type, co
     if (type->args_size > ARGS_MAX)
         r = -EINVAL;
     struct task_room *room = r == 0 ? eddy_task_room() : NULL;
-    if (r == 0 && !(room && (*ret_task = build(room, s, type, args))))
+    if (r == 0 && !(room && (*ret_task = build(room, s, type, args, site, options))))
         r = -ENOMEM;
     if (r < 0)
         eddy_scope_fail(s, r);
     return r;
 }
 
-int eddy_go(struct eddy_scope *scope, const struct eddy_task_type *type, const void *args)
+int eddy_go(struct eddy_scope *scope, const struct eddy_task_type *type, const void *args,
+            struct eddy_site site, const struct eddy_go_options *options)
 {
     struct eddy_task *t;
 
-    int r = spawn(scope, type, args, &t);
+    int r = spawn(scope, type, args, site, options, &t);
     if (r == 0)
         eddy_task_run_soon(t);
     return r;
@@ -190,7 +205,7 @@ int eddy__go_now(struct eddy_scope *scope, const struct eddy_task_type *type, co
 {
     struct eddy_task *t;
 
-    int r = spawn(scope, type, args, &t);
+    int r = spawn(scope, type, args, (struct eddy_site){ NULL, 0 }, NULL, &t);
     if (r == 0)
         resume(t);
     return r;
@@ -203,7 +218,7 @@ const char *eddy_task_name(void)
     struct eddy_loop *loop = eddy__loop();
     struct eddy_task *t = loop ? loop->current : NULL;
 
-    return t ? t->type->name : "main";
+    return t ? eddy_task_name_of(t) : "main";
 }
 
 void eddy_stack_info(struct eddy_stack_info *ret_info)

@@ -38,6 +38,12 @@ struct eddy_task {
     int result;
     int budget; /* tries that may succeed at once before it yields */
     bool done;
+    char name[32]; /* its own; "": the type's */
+    struct eddy_site site;
+    uint64_t switches; /* times it was resumed */
+    int64_t born_ns;   /* on the loop's clock as it was last read */
+    int64_t busy_ns;   /* time it ran, counted while somebody watches (loop->watched) */
+    void *locals;      /* task-locals that it set or inherited; task/local.c's */
 };
 
 struct scope {
@@ -85,6 +91,11 @@ struct task_room {
 static inline struct scope *scope_of(struct eddy_scope *s)
 {
     return (struct scope *)(void *)s;
+}
+
+static inline const char *eddy_task_name_of(const struct eddy_task *t)
+{
+    return t->name[0] ? t->name : t->type->name;
 }
 
 /* This thread's room, made when there is none; NULL: out of memory. */

@@ -24,6 +24,7 @@ int eddy__wait(struct eddy_wait *w)
     if (w->done)
         return w->result;
     w->task = t;
+    w->since_ns = t->loop->now_ns;
     /* A call of several waits looked at its scope before the first; if that has ended since, this
      * one is over before it begins. Nobody else would tell it: the end has passed by here. */
     if (t->scope->why && w->interrupt) {
@@ -119,7 +120,7 @@ int eddy_sleep(int64_t ms)
     int r = eddy__wait_check();
     if (r < 0)
         return r;
-    struct sleeper s = { .wait = EDDY_WAIT(sleep_interrupted) };
+    struct sleeper s = { .wait = EDDY_WAIT(sleep_interrupted, "sleep") };
     struct eddy_loop *loop = eddy__loop();
     eddy__timer_start(loop, &s.timer, eddy_loop_clock(loop) + ms * 1000000, slept);
     return eddy__wait(&s.wait);
@@ -154,7 +155,8 @@ int eddy__op_wait(struct eddy_op *op)
 
     if (r < 0)
         return r;
-    struct op_wait w = { .wait = EDDY_WAIT(op_interrupted), .op = op };
+    struct op_wait w = { .wait = EDDY_WAIT(op_interrupted, "operation"), .op = op };
+    w.wait.fd = op->fd;
     op->ctx = &w;
     op->done = op_done;
     if (eddy__op_submit(eddy__loop(), op)) {

@@ -3,7 +3,7 @@
  *
  *   int r = eddy__wait_check();            entry: looks at the scope; -ECANCELED, -ETIMEDOUT, -EDEADLK
  *   if (r < 0) return r;
- *   struct eddy_wait w = EDDY_WAIT(interrupt);
+ *   struct eddy_wait w = EDDY_WAIT(interrupt, "read");
  *   ...put &w where the event will find it...
  *   return eddy__wait(&w);                 until eddy__wake(&w, result)
  *
@@ -21,13 +21,17 @@
 struct eddy_wait {
     struct eddy_task *task; /* who waits; the root task in plain code */
     void (*interrupt)(struct eddy_wait *w, int why);
+    const char *what; /* for people: "read", "join", ...; a constant text */
+    int fd;           /* on which descriptor, or -1 */
+    int64_t since_ns; /* when it began to wait, on the loop's clock as it was last read */
     int result;
     int why; /* the scope ended while this wait went on: -ECANCELED or -ETIMEDOUT; else 0 */
     bool done;
     bool polite; /* a drain ends it, too: interrupt(w, -EDDY_EDRAINING); for waits for new work */
 };
 
-#define EDDY_WAIT(interrupt_fn) ((struct eddy_wait){ .interrupt = (interrupt_fn) })
+#define EDDY_WAIT(interrupt_fn, text)                                                              \
+    ((struct eddy_wait){ .interrupt = (interrupt_fn), .what = (text), .fd = -1 })
 
 /* Whether a call may suspend here and now. */
 EDDY_PRIVATE int eddy__wait_check(void);

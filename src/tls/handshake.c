@@ -23,7 +23,7 @@ int eddy_tls_handshake(struct eddy_transport *t, struct eddy_error *err)
     if (r == 0 && !f->shaken) {
         r = f->failure.code;
         if (r == 0) {
-            struct shaking s = { .wait = EDDY_WAIT(interrupted), .f = f };
+            struct shaking s = { .wait = EDDY_WAIT(interrupted, "handshake"), .f = f };
             f->shaker = &s.wait;
             r = eddy__wait(&s.wait);
         }

@@ -192,7 +192,7 @@ static void never_interrupted(struct eddy_wait *w, int why)
 EDDY_TEST(completion_wins)
 {
     EDDY_SCOPE(s, .timeout_ms = 0);
-    struct eddy_wait w = EDDY_WAIT(never_interrupted);
+    struct eddy_wait w = EDDY_WAIT(never_interrupted, "test");
 
     EDDY_CHECK_EQ(eddy__wait_check(), 0);
     EDDY_CHECK_EQ(eddy_post(eddy_loop_current(), wake_it, &w), 0);
@@ -213,7 +213,7 @@ static void take_note(struct eddy_wait *w, int why)
 EDDY_TEST(a_wait_that_begins_in_an_ended_scope_is_over)
 {
     EDDY_SCOPE(s, .timeout_ms = 0);
-    struct eddy_wait w = EDDY_WAIT(take_note);
+    struct eddy_wait w = EDDY_WAIT(take_note, "test");
 
     EDDY_CHECK_EQ(eddy__wait_check(), 0);
     eddy_scope_cancel(&s);

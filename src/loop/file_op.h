@@ -1,0 +1,74 @@
+/*
+ * loop/file_op.h - operations on files: what may wait for a disk
+ *
+ * A struct of their own around struct eddy_op, because connections should not carry the room for
+ * it. Everything op.h says holds. On io_uring they are entries of the ring; under the ready driver
+ * they go to the pool (loop/pool.h), whose work is embedded here; the simulator has a disk.
+ */
+#ifndef EDDY_LOOP_FILE_OP_H
+#define EDDY_LOOP_FILE_OP_H
+
+#include "loop/op.h"
+#include "loop/pool.h"
+
+struct eddy_file_op {
+    struct eddy_op op;     /* first */
+    const char *path;      /* OPEN, STAT: from op.fd or AT_FDCWD; stays valid until completion */
+    void *ptr;             /* READ, WRITE: the bytes; STAT: struct statx, filled */
+    size_t len;            /* READ, WRITE */
+    int64_t offset;        /* READ, WRITE: in the file; -1: where the descriptor stands */
+    int flags;             /* OPEN: open(2)'s, O_CLOEXEC is added; STAT: AT_SYMLINK_NOFOLLOW, ... */
+    unsigned mode;         /* OPEN */
+    bool data_only;        /* FSYNC: fdatasync(2) */
+    struct eddy_work work; /* the driver's */
+};
+
+static inline struct eddy_file_op *eddy_file_op_of(struct eddy_op *op)
+{
+    assert(eddy_op_is_file(op));
+    return (struct eddy_file_op *)(void *)op;
+}
+
+static inline void eddy_op_open(struct eddy_file_op *f, int dir, const char *path, int flags,
+                                unsigned mode, eddy_op_fn *done)
+{
+    *f = (struct eddy_file_op){ .op = { .kind = EDDY_OP_OPEN, .fd = dir, .done = done },
+                                .path = path,
+                                .flags = flags,
+                                .mode = mode };
+}
+
+static inline void eddy_op_read(struct eddy_file_op *f, int fd, void *ptr, size_t len,
+                                int64_t offset, eddy_op_fn *done)
+{
+    *f = (struct eddy_file_op){ .op = { .kind = EDDY_OP_READ, .fd = fd, .done = done },
+                                .ptr = ptr,
+                                .len = len,
+                                .offset = offset };
+}
+
+static inline void eddy_op_write(struct eddy_file_op *f, int fd, const void *ptr, size_t len,
+                                 int64_t offset, eddy_op_fn *done)
+{
+    *f = (struct eddy_file_op){ .op = { .kind = EDDY_OP_WRITE, .fd = fd, .done = done },
+                                .ptr = (void *)(uintptr_t)ptr,
+                                .len = len,
+                                .offset = offset };
+}
+
+static inline void eddy_op_fsync(struct eddy_file_op *f, int fd, bool data_only, eddy_op_fn *done)
+{
+    *f = (struct eddy_file_op){ .op = { .kind = EDDY_OP_FSYNC, .fd = fd, .done = done },
+                                .data_only = data_only };
+}
+
+static inline void eddy_op_stat(struct eddy_file_op *f, int dir, const char *path, int flags,
+                                void *statx, eddy_op_fn *done)
+{
+    *f = (struct eddy_file_op){ .op = { .kind = EDDY_OP_STAT, .fd = dir, .done = done },
+                                .path = path,
+                                .flags = flags,
+                                .ptr = statx };
+}
+
+#endif
