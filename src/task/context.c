@@ -81,3 +81,20 @@ void eddy_context_done(struct eddy_context *c)
     (void)c;
 #endif
 }
+
+bool eddy_context_registers(const struct eddy_context *c, struct eddy_registers *ret_registers)
+{
+    const struct eddy_switch_frame *frame = c->sp;
+
+    if (!frame)
+        return false;
+    /* Before its first run rbp carries an argument, no frame. */
+    bool begun = frame->rip != __extension__(void *) eddy_switch_begin;
+    *ret_registers = (struct eddy_registers){
+        .pc = (uintptr_t)frame->rip,
+        .sp = (uintptr_t)frame->rsp,
+        .fp = begun ? (uintptr_t)frame->rbp : 0,
+        .bx = (uintptr_t)frame->rbx,
+    };
+    return true;
+}

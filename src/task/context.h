@@ -7,6 +7,7 @@
 #include "base/sanitize.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -116,5 +117,15 @@ void eddy_context_arrived(struct eddy_context *self, struct eddy_context *from);
 
 /* After eddy_context_leave(), from elsewhere. */
 void eddy_context_done(struct eddy_context *c);
+
+/* Where a walk up a stack begins. */
+struct eddy_registers {
+    uintptr_t pc, sp, fp;
+    uintptr_t bx; /* rbx on x86-64, x19 on AArch64: frames of changing size may hang on it */
+};
+
+/* Where @c goes on when it is switched to. Of a suspended context, or one that has not begun; of
+ * the running one the answer is stale. False: never prepared, or this switch cannot say. */
+bool eddy_context_registers(const struct eddy_context *c, struct eddy_registers *ret_registers);
 
 #endif
