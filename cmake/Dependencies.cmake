@@ -12,6 +12,8 @@ endif()
 pkg_check_modules(URING QUIET IMPORTED_TARGET liburing>=2.3)
 pkg_check_modules(CARES QUIET IMPORTED_TARGET libcares)
 pkg_check_modules(OPENSSL QUIET IMPORTED_TARGET openssl>=3.0)
+# Nobody needs it on Linux; where it stands, the kqueue poller is built over it and tested.
+pkg_check_modules(KQUEUE QUIET IMPORTED_TARGET libkqueue)
 pkg_check_modules(CMOCKA QUIET IMPORTED_TARGET cmocka)
 
 if(URING_FOUND)

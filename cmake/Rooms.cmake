@@ -9,7 +9,7 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
 else()
   list(APPEND EDDY_LEFT_OUT poller/epoll.c)
 endif()
-if(CMAKE_SYSTEM_NAME MATCHES "BSD|DragonFly|Darwin")
+if(CMAKE_SYSTEM_NAME MATCHES "BSD|DragonFly|Darwin" OR KQUEUE_FOUND)
   add_compile_definitions(EDDY_HAVE_KQUEUE=1)
 else()
   list(APPEND EDDY_LEFT_OUT poller/kqueue.c)
@@ -23,13 +23,22 @@ if(EDDY_HAVE_VALGRIND)
   add_compile_definitions(EDDY_HAVE_VALGRIND=1)
 endif()
 
+# The task switch: assembly where we have it for this machine, and its 64-bit ABI, else ucontext.
 string(REPLACE "AMD64" "x86_64" EDDY_PROCESSOR "${CMAKE_SYSTEM_PROCESSOR}")
 string(REPLACE "arm64" "aarch64" EDDY_PROCESSOR "${EDDY_PROCESSOR}")
 option(EDDY_UCONTEXT "Switch tasks with ucontext even where there is assembly" OFF)
-if(EXISTS ${PROJECT_SOURCE_DIR}/src/task/switch_${EDDY_PROCESSOR}.S AND NOT EDDY_UCONTEXT)
+set(EDDY_SWITCH_SOURCE ${PROJECT_SOURCE_DIR}/src/task/switch_${EDDY_PROCESSOR}.S)
+set(switch "")
+if(EXISTS ${EDDY_SWITCH_SOURCE} AND CMAKE_SIZEOF_VOID_P EQUAL 8 AND NOT EDDY_UCONTEXT)
   add_compile_definitions(EDDY_SWITCH_ASM=1)
   list(APPEND EDDY_LEFT_OUT task/switch_ucontext.c)
-  set(EDDY_SWITCH_SOURCE ${PROJECT_SOURCE_DIR}/src/task/switch_${EDDY_PROCESSOR}.S)
+else()
+  set(EDDY_SWITCH_SOURCE "")
+  # The modes of floating point are kept with functions of libm.
+  add_library(eddy_switch INTERFACE)
+  target_link_libraries(eddy_switch INTERFACE m)
+  set(switch eddy_switch)
+  message(STATUS "task switch: ucontext")
 endif()
 
 # eddy_room(<folder> [USES <target>...]) -> target room_<folder, / as _>, or nothing when it is empty
@@ -69,7 +78,7 @@ file(GLOB_RECURSE EDDY_ALL_HEADERS CONFIGURE_DEPENDS
      ${PROJECT_SOURCE_DIR}/src/*.h ${PROJECT_SOURCE_DIR}/include/*.h)
 set(EDDY_VERSION_SCRIPT ${PROJECT_BINARY_DIR}/eddy.map)
 string(SHA256 EDDY_BUILD_SEED
-       "${CMAKE_C_COMPILER_ID} ${CMAKE_BUILD_TYPE} ${EDDY_SANITIZE} ${URING_VERSION} ${CMAKE_SYSTEM_PROCESSOR}")
+       "${CMAKE_C_COMPILER_ID} ${CMAKE_BUILD_TYPE} ${EDDY_SANITIZE} ${URING_VERSION} ${CMAKE_SYSTEM_PROCESSOR} ${EDDY_UCONTEXT}")
 add_custom_command(
   OUTPUT ${EDDY_VERSION_SCRIPT}
   COMMAND ${CMAKE_COMMAND} -D OUT=${EDDY_VERSION_SCRIPT} -D VERSION=${EDDY_VERSION}
@@ -141,11 +150,16 @@ if(URING_FOUND)
   set(uring PkgConfig::URING)
 endif()
 
-eddy_room(base)
-eddy_room(poller USES ${uring})
+set(kqueue "")
+if(KQUEUE_FOUND)
+  set(kqueue PkgConfig::KQUEUE)
+endif()
+
+eddy_room(base USES ${kqueue})
+eddy_room(poller USES ${uring} ${kqueue})
 eddy_room(codec)
 eddy_room(loop USES ${uring})
-eddy_room(task)
+eddy_room(task USES ${switch})
 eddy_room(stream)
 eddy_room(dns USES PkgConfig::CARES)
 eddy_room(file)

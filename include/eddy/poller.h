@@ -1,21 +1,26 @@
 /*
  * eddy/poller.h - readiness: which descriptors can be read or written now
  *
- * What Python's selectors is, for C: one contract over select, poll and epoll, level-triggered
- * everywhere, usable with no loop. What a backend cannot do is an error when the descriptor is
- * added; eddy_poller_can() answers beforehand.
+ * What Python's selectors is, for C: one contract over five backends, level-triggered everywhere,
+ * usable with no loop. What a backend cannot do is an error when the descriptor is added;
+ * eddy_poller_can() answers beforehand.
  *
- *                                     select            poll             epoll
- *  a descriptor past FD_SETSIZE       -ERANGE at add    yes              yes
- *  a regular file                     always ready      always ready     -EPERM at add
- *  EDDY_READ_ENDED (half-close)       no: readable      yes              yes
- *  EDDY_HANGUP, EDDY_FAILED (error)   no: ready for     yes              yes
- *                                     what was asked
- *  closed behind its back             EDDY_FAILED at    EDDY_FAILED at   forgotten silently
- *                                     each wait, alone  each wait
- *  its number reused, and added       -EEXIST until     -EEXIST until    yes
- *    without a remove                 removed           removed
- *  cost of a wait                     O(highest fd)     O(descriptors)   O(ready)
+ *                          select          poll            epoll           kqueue          uring
+ *  past FD_SETSIZE         -ERANGE at add  yes             yes             yes             yes
+ *  a regular file          always ready    always ready    -EPERM at add   until its end   always ready
+ *  EDDY_READ_ENDED         no: readable    yes             yes             yes             yes
+ *  EDDY_HANGUP             no: ready for   yes             yes             to who watches  yes
+ *                          what was asked                                  for output
+ *  EDDY_FAILED             no, likewise    yes             yes             on sockets      yes
+ *  closed behind its back  EDDY_FAILED at  EDDY_FAILED at  forgotten       forgotten       held open, as
+ *                          each wait,alone each wait       silently        silently        it was
+ *  its number reused, and  -EEXIST until   -EEXIST until   yes             yes             -EEXIST until
+ *    added without remove  removed         removed                                         removed
+ *  used on other threads   yes             yes             yes             yes             no: -EEXIST
+ *  cost of a wait          O(highest fd)   O(descriptors)  O(ready)        O(ready)        O(ready)
+ *
+ * "uring" is a multishot poll for each descriptor on a ring (Linux 6.1); "kqueue" is the BSDs' and
+ * macOS's, and on Linux libkqueue's where that is installed, which notices less than a kernel does.
  *
  * Remove a descriptor before it is closed. While a duplicate of it is open (dup, fork), epoll goes
  * on reporting one that was closed first, and cannot be told to stop.
@@ -47,11 +52,12 @@ struct eddy_ready {
 
 /**
  * eddy_poller_open() - make a poller
- * @backend:    "epoll", "poll", "select"; NULL: the best here
+ * @backend:    "epoll", "kqueue", "poll", "select", "uring"; NULL: the best here
  * @ret_poller: owned, freed with eddy_poller_free()
  *
- * Return: 0, -EDDY_EBACKEND (no such backend here), -ENOMEM, -EMFILE, -ENFILE.
- * Source: epoll_create1(2), Python's selectors.DefaultSelector.   Since: 0.1
+ * Return: 0, -EDDY_EBACKEND (no such backend here, or refused by this kernel), -ENOMEM, -EMFILE,
+ * -ENFILE.
+ * Source: epoll_create1(2), kqueue(2), io_uring_setup(2), Python's selectors.DefaultSelector.   Since: 0.1
  */
 EDDY_API int eddy_poller_open(const char *backend, struct eddy_poller **ret_poller);
 

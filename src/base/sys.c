@@ -11,6 +11,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/epoll.h>
+#ifdef EDDY_HAVE_KQUEUE
+#include <sys/event.h>
+#endif
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -271,6 +274,29 @@ static int sys_timerfd_settime(int fd, int64_t when_ns)
 }
 #endif
 
+#ifdef EDDY_HAVE_KQUEUE
+static int sys_kqueue(void)
+{
+    FAULT(EMFILE);
+    int fd = kqueue();
+    if (fd >= 0)
+        (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+    return answer(fd);
+}
+
+static int sys_kevent(int kqueue, const struct kevent *changes, int count, struct kevent *ret,
+                      int cap, int64_t timeout_ns)
+{
+    struct timespec timeout = timespec_of(timeout_ns);
+
+    FAULT(ENOMEM);
+    return answer(kevent(kqueue, changes, count, ret, cap, timeout_ns < 0 ? NULL : &timeout));
+}
+#define KQUEUE_KERNEL .kqueue = sys_kqueue, .kevent = sys_kevent,
+#else
+#define KQUEUE_KERNEL
+#endif
+
 static void *sys_mmap(size_t len)
 {
     if (eddy_fault_here(EDDY_FAULT_SYS))
@@ -339,9 +365,9 @@ static int sys_sigaction(int signo, const struct sigaction *action, struct sigac
 
 #define KERNEL                                                                                     \
     {                                                                                              \
-        .close = sys_close, .fcntl = sys_fcntl, .eventfd = sys_eventfd, .pipe = sys_pipe,          \
-        .read = sys_read, .write = sys_write, .recv = sys_recv, .send = sys_send,                  \
-        .sendmsg = sys_sendmsg, .recvmsg = sys_recvmsg, .socket = sys_socket,                      \
+        KQUEUE_KERNEL.close = sys_close, .fcntl = sys_fcntl, .eventfd = sys_eventfd,               \
+        .pipe = sys_pipe, .read = sys_read, .write = sys_write, .recv = sys_recv,                  \
+        .send = sys_send, .sendmsg = sys_sendmsg, .recvmsg = sys_recvmsg, .socket = sys_socket,    \
         .socketpair = sys_socketpair, .bind = sys_bind, .listen = sys_listen,                      \
         .accept = sys_accept, .connect = sys_connect, .shutdown = sys_shutdown,                    \
         .getsockopt = sys_getsockopt, .setsockopt = sys_setsockopt,                                \

@@ -20,6 +20,7 @@
 #include <sys/uio.h>
 
 struct epoll_event;
+struct kevent;
 
 struct eddy_sys {
     /* descriptors; all made close-on-exec, sockets non-blocking too */
@@ -58,6 +59,12 @@ struct eddy_sys {
     int (*epoll_wait)(int epoll, struct epoll_event *ret, int cap, int64_t timeout_ns);
     int (*timerfd_create)(void);                     /* monotonic, non-blocking */
     int (*timerfd_settime)(int fd, int64_t when_ns); /* absolute, one shot */
+#endif
+
+#ifdef EDDY_HAVE_KQUEUE
+    int (*kqueue)(void);
+    int (*kevent)(int kqueue, const struct kevent *changes, int count, struct kevent *ret, int cap,
+                  int64_t timeout_ns);
 #endif
 
     /* memory of stacks */

@@ -19,8 +19,13 @@ static const struct backend {
 } backends[] = {
 #ifdef __linux__
     { "epoll", &eddy_driver_ready },
+#elif defined(EDDY_HAVE_KQUEUE)
+    { "kqueue", &eddy_driver_ready },
 #endif
-    { "poll", &eddy_driver_ready },  { "select", &eddy_driver_ready },
+    { "poll", &eddy_driver_ready },   { "select", &eddy_driver_ready },
+#if defined(__linux__) && defined(EDDY_HAVE_KQUEUE)
+    { "kqueue", &eddy_driver_ready }, /* libkqueue, over epoll: for the sake of its tests */
+#endif
 #ifdef EDDY_HAVE_URING
     { "uring", &eddy_driver_uring },
 #endif
@@ -75,8 +80,13 @@ const char *eddy_backend_names(void)
     return
 #ifdef __linux__
         "epoll "
+#elif defined(EDDY_HAVE_KQUEUE)
+        "kqueue "
 #endif
         "poll select "
+#if defined(__linux__) && defined(EDDY_HAVE_KQUEUE)
+        "kqueue "
+#endif
 #ifdef EDDY_HAVE_URING
         "uring "
 #endif

@@ -12,12 +12,20 @@
 #include <fcntl.h>
 #include <string.h>
 
+/* Best first. A kqueue on Linux is a library over epoll, there for the sake of its tests. */
 static const struct eddy_poller_ops *const backends[] = {
 #ifdef __linux__
     &eddy_poller_epoll,
+#elif defined(EDDY_HAVE_KQUEUE)
+    &eddy_poller_kqueue,
 #endif
-    &eddy_poller_poll,
-    &eddy_poller_select,
+    &eddy_poller_poll,   &eddy_poller_select,
+#ifdef EDDY_HAVE_URING
+    &eddy_poller_uring,
+#endif
+#if defined(__linux__) && defined(EDDY_HAVE_KQUEUE)
+    &eddy_poller_kqueue,
+#endif
 };
 
 #define BACKENDS (sizeof backends / sizeof backends[0])
@@ -27,8 +35,18 @@ const char *const *eddy_poller_backends(void)
     static const char *const names[] = {
 #ifdef __linux__
         "epoll",
+#elif defined(EDDY_HAVE_KQUEUE)
+        "kqueue",
 #endif
-        "poll", "select", NULL
+        "poll",
+        "select",
+#ifdef EDDY_HAVE_URING
+        "uring",
+#endif
+#if defined(__linux__) && defined(EDDY_HAVE_KQUEUE)
+        "kqueue",
+#endif
+        NULL
     };
 
     static_assert(sizeof names / sizeof names[0] == BACKENDS + 1, "each backend has its name");
@@ -135,7 +153,8 @@ int eddy_poller_add(struct eddy_poller *p, int fd, unsigned events, uint64_t tok
             return r;
     }
     struct eddy_watched before = p->watched[fd];
-    p->watched[fd] = (struct eddy_watched){ .token = token, .events = events };
+    p->watched[fd].token = token;
+    p->watched[fd].events = events;
     int r = p->ops->add(p, fd, events, known);
     if (r < 0)
         p->watched[fd] = before;

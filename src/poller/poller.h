@@ -40,5 +40,7 @@ struct eddy_poller {
 extern const struct eddy_poller_ops eddy_poller_select;
 extern const struct eddy_poller_ops eddy_poller_poll;
 extern const struct eddy_poller_ops eddy_poller_epoll;
+extern const struct eddy_poller_ops eddy_poller_kqueue;
+extern const struct eddy_poller_ops eddy_poller_uring;
 
 #endif
