@@ -2,7 +2,8 @@
  * loop/loop.c - the loop: one iteration fits one screen
  *
  *   1. timers that are due            bounded by TIMERS_A_TURN
- *   2. the ready queue as it stood    what is queued meanwhile waits for the next iteration
+ *   2. the ready queue as it stood    what is queued meanwhile waits for the next iteration, but
+ *                                     for the first JOINS_A_TURN of those whom tasks wake
  *   3. submit and wait                not at all while something is ready
  *   4. completions                    bounded by the driver
  *   5. posts and signals              told by the driver's wake
@@ -22,6 +23,7 @@
 #include <string.h>
 
 #define TIMERS_A_TURN 10000
+#define JOINS_A_TURN 32
 
 static _Thread_local struct eddy_loop *this_loop;
 
@@ -60,6 +62,19 @@ void eddy__soon(struct eddy_loop *loop, struct eddy_soon *s, eddy_soon_fn *run)
     eddy_list_push(&loop->ready, &s->link);
 }
 
+void eddy__soon_join(struct eddy_loop *loop, struct eddy_soon *s, eddy_soon_fn *run)
+{
+    s->run = run;
+    if (s->link.next && !eddy_list_is_empty(&s->link))
+        return;
+    if (loop->joins > 0) {
+        loop->joins--;
+        eddy_list_push(&loop->batch, &s->link);
+    } else {
+        eddy_list_push(&loop->ready, &s->link);
+    }
+}
+
 void eddy__soon_cancel(struct eddy_soon *s)
 {
     if (s->link.next)
@@ -80,16 +95,16 @@ void eddy__timer_stop(struct eddy_loop *loop, struct eddy_timer *t)
 
 static void run_ready(struct eddy_loop *loop)
 {
-    struct eddy_list batch;
     struct eddy_list *link;
 
-    eddy_list_init(&batch);
-    eddy_list_take_all(&batch, &loop->ready);
-    while ((link = eddy_list_shift(&batch))) {
+    eddy_list_take_all(&loop->batch, &loop->ready);
+    loop->joins = JOINS_A_TURN;
+    while ((link = eddy_list_shift(&loop->batch))) {
         struct eddy_soon *s = eddy_container_of(link, struct eddy_soon, link);
-        __builtin_prefetch(batch.next->next); /* while this one runs */
+        __builtin_prefetch(loop->batch.next->next); /* while this one runs */
         s->run(s);
     }
+    loop->joins = 0;
 }
 
 /* A clock that may be so stale is good enough for deadlines that are farther away. */
@@ -202,6 +217,7 @@ int eddy_loop_new(const struct eddy_loop_options *options, struct eddy_loop **re
     loop->now_ns = eddy_loop_clock(loop);
     eddy_wheel_init(&loop->wheel, loop->now_ns);
     eddy_list_init(&loop->ready);
+    eddy_list_init(&loop->batch);
     this_loop = loop;
     *ret_loop = loop;
     return 0;

@@ -45,6 +45,8 @@ struct eddy_loop {
     int64_t now_ns; /* read once an iteration, and after waits */
     struct eddy_wheel wheel;
     struct eddy_list ready; /* of struct eddy_soon */
+    struct eddy_list batch; /* of it, what this iteration's ready phase has still to run */
+    unsigned joins;         /* how many may still join the batch; 0 outside the phase */
     void *current;          /* the task that runs; task/'s */
     unsigned depth;         /* of turns and tasks on the thread's stack: 0 in plain code */
     bool stop;
@@ -77,6 +79,11 @@ EDDY_PRIVATE bool eddy__op_cancel(struct eddy_loop *loop, struct eddy_op *op);
 /* Run @s once in the next ready phase; harmless if it is queued already. */
 EDDY_PRIVATE void eddy__soon(struct eddy_loop *loop, struct eddy_soon *s, eddy_soon_fn *run);
 EDDY_PRIVATE void eddy__soon_cancel(struct eddy_soon *s);
+
+/* The same, but in this ready phase, behind all that it will run, if one goes on and a bounded
+ * number has not joined it yet. For whom a task wakes: two tasks that work for each other do not
+ * pay an iteration for each step. */
+EDDY_PRIVATE void eddy__soon_join(struct eddy_loop *loop, struct eddy_soon *s, eddy_soon_fn *run);
 
 /* Timers on the loop's clock; see base/wheel.h. */
 EDDY_PRIVATE void eddy__timer_start(struct eddy_loop *loop, struct eddy_timer *t,

@@ -104,14 +104,14 @@ static void resume(struct eddy_task *t)
         reap(room, t);
 }
 
-static void resume_soon(struct eddy_soon *s)
+void eddy_task_resume_soon(struct eddy_soon *s)
 {
     resume(eddy_container_of(s, struct eddy_task, soon));
 }
 
 void eddy_task_run_soon(struct eddy_task *t)
 {
-    eddy__soon(t->loop, &t->soon, resume_soon);
+    eddy__soon(t->loop, &t->soon, eddy_task_resume_soon);
 }
 
 static void begin(void *arg)

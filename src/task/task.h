@@ -122,6 +122,17 @@ static inline void eddy_task_suspend(struct eddy_task *t)
 }
 
 void eddy_task_run_soon(struct eddy_task *t);
+void eddy_task_resume_soon(struct eddy_soon *s); /* what its `soon` runs */
+
+/* eddy__wait() and eddy__budget_spend() of who runs, for callers that have it in hand. */
+int eddy_task_wait(struct eddy_task *t, struct eddy_wait *w);
+void eddy_task_give_way(struct eddy_task *t);
+
+static inline void eddy_task_spend(struct eddy_task *t)
+{
+    if (--t->budget <= 0)
+        eddy_task_give_way(t);
+}
 
 void eddy_scope_init(struct scope *s, struct eddy_loop *loop, struct scope *parent,
                      const struct eddy_scope_options *options);

@@ -18,8 +18,11 @@ int eddy__wait_check(void)
 
 int eddy__wait(struct eddy_wait *w)
 {
-    struct eddy_task *t = eddy_task_current();
+    return eddy_task_wait(eddy_task_current(), w);
+}
 
+int eddy_task_wait(struct eddy_task *t, struct eddy_wait *w)
+{
     assert(t && !t->wait && "eddy__wait_check() comes first");
     if (w->done)
         return w->result;
@@ -59,14 +62,14 @@ void eddy__wake(struct eddy_wait *w, int result)
         return; /* before its wait began */
     t->wait = NULL;
     if (t->born)
-        eddy_task_run_soon(t);
+        eddy__soon_join(t->loop, &t->soon, eddy_task_resume_soon);
     else
         t->loop->nudged = true;
 }
 
 /* --- yielding -------------------------------------------------------------------------------- */
 
-static void give_way(struct eddy_task *t)
+void eddy_task_give_way(struct eddy_task *t)
 {
     t->budget = TRIES_A_TURN;
     if (t->born) {
@@ -81,8 +84,8 @@ void eddy__budget_spend(void)
 {
     struct eddy_task *t = eddy_task_current();
 
-    if (t && --t->budget <= 0)
-        give_way(t);
+    if (t)
+        eddy_task_spend(t);
 }
 
 int eddy_yield(void)
@@ -91,7 +94,7 @@ int eddy_yield(void)
 
     if (r < 0)
         return r;
-    give_way(eddy_task_current());
+    eddy_task_give_way(eddy_task_current());
     return 0;
 }
 
