@@ -23,7 +23,12 @@ struct eddy_loop_options {
     size_t size;         /* filled by EDDY_OPT(loop, ...) */
     const char *backend; /* select poll epoll uring sim; NULL: $EDDY_BACKEND, or the default */
     uint64_t seed;       /* sim only; 0: $EDDY_SEED, or 1 */
-    unsigned workers;    /* threads of the offload pool at most; 0: 4 */
+    /* Threads for blocking work, at most 64 of each; started when needed, ended with the loop. Each
+     * class has its own, so that slow work of one never holds what another needs. */
+    unsigned workers;      /* of eddy_offload(); 0: 4 */
+    unsigned file_workers; /* of file operations, where the backend has none; 0: 4 */
+    unsigned name_workers; /* of the system's resolver; 0: 2 */
+    unsigned work_queue;   /* pieces of work of one class that may wait; 0: 65 536; more: -EAGAIN */
 };
 
 /**
@@ -61,7 +66,8 @@ EDDY_API struct eddy_loop *eddy_loop_current(void);
 /**
  * eddy_loop_turn() - one iteration
  * @loop:       this thread's, not turning already
- * @timeout_ms: wait at most so long when nothing is ready; 0: do not wait; negative: for ever
+ * @timeout_ms: wait at most so long, and only if no timer fired and nothing was ready; 0: do not
+ *   wait; negative: for ever
  *
  * Return: how many things ran, or -EDEADLK (called from a callback or a task).
  * Source: none.   Since: 0.1

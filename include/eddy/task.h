@@ -258,10 +258,12 @@ EDDY_API int eddy_yield(void);
  *
  * Suspends. Work that waits in the queue is withdrawn by a cancel; work that has begun is
  * waited for (it borrows @arg), and its result is returned: completion wins.
- * The pool is bounded (eddy_loop_options.workers), threads start when first needed.
+ * The pool is bounded (eddy_loop_options.workers, .work_queue), threads start when first needed,
+ * and nothing but eddy_offload() runs on them. Under the simulator @fn is called on the loop's
+ * thread, as a callback, at a time and in an order that the seed decides.
  *
  * Return: what @fn returned; -ECANCELED or -ETIMEDOUT (it never began), -EDEADLK, -ENOMEM,
- * -EAGAIN (no thread could be started).
+ * -EAGAIN (no thread could be started, or too much work waits).
  * Source: asyncio's to_thread.   Since: 0.1
  */
 EDDY_API int eddy_offload(int (*fn)(void *arg), void *arg);

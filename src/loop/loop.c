@@ -93,12 +93,38 @@ void eddy__timer_stop(struct eddy_loop *loop, struct eddy_timer *t)
     eddy_wheel_cancel(&loop->wheel, t);
 }
 
+/* Under the simulator: who is ready together runs in any order. Each round deals the cards into two
+ * heaps and puts one on the other; some more rounds than the length has bits mix them well. */
+static void shuffle(struct eddy_loop *loop, struct eddy_list *batch)
+{
+    unsigned count = 0, rounds = 2;
+    struct eddy_list heap[2], *link;
+
+    for (link = batch->next; link != batch; link = link->next)
+        count++;
+    if (count < 2)
+        return;
+    for (; count; count /= 2)
+        rounds += 2;
+    while (rounds--) {
+        eddy_list_init(&heap[0]);
+        eddy_list_init(&heap[1]);
+        while ((link = eddy_list_shift(batch)))
+            eddy_list_push(&heap[loop->driver->ops->dice(loop->driver, 2)], link);
+        for (int i = 0; i < 2; i++)
+            while ((link = eddy_list_shift(&heap[i])))
+                eddy_list_push(batch, link);
+    }
+}
+
 static void run_ready(struct eddy_loop *loop)
 {
     struct eddy_list *link;
 
     eddy_list_take_all(&loop->batch, &loop->ready);
     loop->joins = JOINS_A_TURN;
+    if (eddy_driver_is_simulated(loop->driver))
+        shuffle(loop, &loop->batch);
     while ((link = eddy_list_shift(&loop->batch))) {
         struct eddy_soon *s = eddy_container_of(link, struct eddy_soon, link);
         __builtin_prefetch(loop->batch.next->next); /* while this one runs */
@@ -117,8 +143,7 @@ static void run_ready(struct eddy_loop *loop)
  * for with the time of the last wait's end, half a second less, and looked at again then. */
 static int64_t wait_limit(struct eddy_loop *loop, int64_t timeout_ns)
 {
-    if (loop->nudged || !eddy_list_is_empty(&loop->ready) || atomic_load(&loop->posts) ||
-        atomic_load(&loop->signals))
+    if (loop->nudged || !eddy_list_is_empty(&loop->ready))
         return 0;
     int64_t next = eddy_wheel_next(&loop->wheel);
     if (next == INT64_MAX)
@@ -131,6 +156,19 @@ static int64_t wait_limit(struct eddy_loop *loop, int64_t timeout_ns)
     if (until < 0)
         until = 0;
     return timeout_ns < 0 || until < timeout_ns ? until : timeout_ns;
+}
+
+/* How long to wait after all. A sleep is announced before the last look at the posts: a post either
+ * sees `asleep` and wakes the driver, or is seen here. Sequentially consistent for that. Where there
+ * will be no sleep a post costs nobody a system call. */
+static int64_t begin_wait(struct eddy_loop *loop, int64_t timeout_ns)
+{
+    int64_t limit = timeout_ns == 0 ? 0 : wait_limit(loop, timeout_ns);
+
+    if (limit == 0)
+        return 0;
+    atomic_store(&loop->asleep, true);
+    return atomic_load(&loop->posts) || atomic_load(&loop->signals) ? 0 : limit;
 }
 
 int eddy__loop_iterate(struct eddy_loop *loop, int64_t timeout_ns)
@@ -146,13 +184,12 @@ int eddy__loop_iterate(struct eddy_loop *loop, int64_t timeout_ns)
 
     size_t fired = eddy_wheel_expire(&loop->wheel, loop->now_ns, TIMERS_A_TURN);
     loop->timers_fired += fired;
+    /* A single turn has done something then: what its caller waits for may have come. */
+    if (!loop->running && (fired || !eddy_list_is_empty(&loop->ready)))
+        loop->nudged = true;
     run_ready(loop);
 
-    /* Announce the sleep before looking at the posts for the last time: a post either sees
-     * `asleep` and wakes the driver, or is seen here. Sequentially consistent for that. */
-    if (timeout_ns != 0)
-        atomic_store(&loop->asleep, true);
-    int count = loop->driver->ops->turn(loop->driver, wait_limit(loop, timeout_ns));
+    int count = loop->driver->ops->turn(loop->driver, begin_wait(loop, timeout_ns));
     atomic_store_explicit(&loop->asleep, false, memory_order_relaxed);
     if (count > 0)
         loop->completions += (unsigned)count;
@@ -239,6 +276,10 @@ void eddy_loop_free(struct eddy_loop *loop)
                                  atomic_load(&loop->posts));
          i++)
         eddy__loop_iterate(loop, loop->driver->pending ? 10000000 : 0);
+    /* Work that has begun is waited for: its memory is somebody's, and its thread ours. */
+    while (eddy_pool_out(loop))
+        eddy__loop_iterate(loop, -1);
+    eddy_pool_free(loop);
     eddy_signals_forget(loop);
     loop->driver->ops->close(loop->driver);
     this_loop = NULL;

@@ -27,7 +27,6 @@ enum eddy_loop_slot {
     EDDY_SLOT_SERVER, /* http: arenas, dates */
     EDDY_SLOT_DNS,
     EDDY_SLOT_STREAM,
-    EDDY_SLOT_OFFLOAD,
     EDDY_SLOT_TASK, /* task: the stack pool, the root task */
     EDDY_SLOTS
 };
@@ -55,6 +54,10 @@ struct eddy_loop {
     bool nudged;          /* what plain code waits for has come: do not sleep in this iteration */
     bool owned_by_thread; /* made by eddy_loop_current() */
     const char *why;
+    /* Under the simulator: on which of its hosts plain code runs; and of what runs now, asked of
+     * task/ where there are tasks. */
+    uint16_t host;
+    uint16_t *(*host_now)(struct eddy_loop *loop);
     void *slot[EDDY_SLOTS];
     void (*slot_free[EDDY_SLOTS])(void *slot);
 
@@ -62,6 +65,7 @@ struct eddy_loop {
     atomic_bool asleep;                /* in, or about to enter, the driver's wait */
     _Atomic uint64_t signals;          /* bits of signals that came */
     struct eddy_loop_options options;
+    struct eddy_pool *pool; /* pool.c's: threads for blocking work, made when first needed */
 
     uint64_t iterations;
     uint64_t completions;
@@ -99,6 +103,15 @@ static inline int64_t eddy_loop_clock(struct eddy_loop *loop)
     return loop->driver->ops->now_ns(loop->driver);
 }
 
+static inline uint16_t *eddy_loop_host(struct eddy_loop *loop)
+{
+    return loop->host_now ? loop->host_now(loop) : &loop->host;
+}
+
+/* -EDDY_ESIM under the simulator, with a line in the log (once each) that says it does not do
+ * @what ("processes"); elsewhere 0. */
+EDDY_PRIVATE int eddy__sim_refuse(struct eddy_loop *loop, const char *what);
+
 /* One iteration, from plain code that waits (task/wait.c) or eddy_loop_turn(). */
 EDDY_PRIVATE int eddy__loop_iterate(struct eddy_loop *loop, int64_t timeout_ns);
 
@@ -112,5 +125,7 @@ void eddy_post_run_all(struct eddy_loop *loop);
 void eddy_signals_run(struct eddy_loop *loop);
 void eddy_signals_forget(struct eddy_loop *loop);
 int eddy_backend_open(struct eddy_loop *loop, const char *name);
+size_t eddy_pool_out(const struct eddy_loop *loop); /* pieces of work that will come home */
+void eddy_pool_free(struct eddy_loop *loop);
 
 #endif
