@@ -169,14 +169,36 @@ EDDY_API int eddy_loop_on_signal(struct eddy_loop *loop, int signo,
 
 /* --- what it is made of -------------------------------------------------------------------- */
 
+/* Operations of one kind: "recv", "accept", "connect", ... */
+struct eddy_operations {
+    const char *name; /* NULL: behind the last one */
+    unsigned pending; /* in flight now */
+};
+
+/* Times are of the loop's clock, virtual under the simulator. 1 - asleep_ns / total_ns, of the
+ * differences between two reports, is the load: the best single sign of overload. */
 struct eddy_loop_info {
-    const char *backend;   /* "epoll", "uring", ... */
-    const char *why;       /* why a better one is not active: a constant text; "" */
-    uint64_t iterations;   /* turns so far */
-    uint64_t completions;  /* operations that completed after having waited */
-    uint64_t timers_fired; /* timers that fired */
-    size_t timers;         /* armed now */
-    unsigned pending;      /* operations in flight */
+    const char *backend;    /* "epoll", "uring", ... */
+    const char *why;        /* why a better one is not active: a constant text; "" */
+    uint64_t iterations;    /* turns so far */
+    uint64_t completions;   /* operations that completed after having waited */
+    uint64_t timers_fired;  /* timers that fired */
+    size_t timers;          /* armed now */
+    unsigned pending;       /* operations in flight */
+    uint64_t timers_armed;  /* times a timer was armed, or moved */
+    uint64_t posts;         /* functions of eddy_post() that were called */
+    uint64_t sleeps;        /* waits that were allowed to sleep */
+    int64_t total_ns;       /* since the loop was made */
+    int64_t asleep_ns;      /* of it, in those waits */
+    int64_t longest_ns;     /* the longest time between two waits: one callback or task, or many */
+    uint64_t switches;      /* times a task was resumed */
+    uint64_t tasks_spawned; /* plain code is no task here, nor below */
+    uint64_t tasks_finished;
+    size_t tasks_ready;   /* to run in this or the next iteration */
+    size_t tasks_running; /* 1 when a task asks, else 0 */
+    size_t tasks_waiting;
+    size_t scopes; /* entered and not left */
+    struct eddy_operations operations[24];
 };
 
 /** eddy_backend_names() - the backends this build has, the default first, blanks between
@@ -184,12 +206,27 @@ struct eddy_loop_info {
  * Return: a constant text.   Source: none.   Since: 0.1 */
 EDDY_API const char *eddy_backend_names(void);
 
+/** eddy_loop_info_sized() - what eddy_loop_info() calls with the size that its caller knows
+ * @loop:     this thread's
+ * @ret_info: its first @size bytes are filled; what this library does not know is zero
+ * @size:     of the struct in the caller's header
+ *
+ * Return: nothing.   Source: none.   Since: 0.1 */
+EDDY_API void eddy_loop_info_sized(const struct eddy_loop *loop, struct eddy_loop_info *ret_info,
+                                   size_t size);
+
 /** eddy_loop_info() - a report, cheap enough for every scrape
  * @loop:     this thread's
  * @ret_info: filled
  *
- * Return: nothing.   Source: uv_metrics_info.   Since: 0.1 */
-EDDY_API void eddy_loop_info(const struct eddy_loop *loop, struct eddy_loop_info *ret_info);
+ * The counters are kept always: none costs a system call, and the clock is read once more only
+ * before a wait that may sleep. A program compiled with an older header gets the fields it knows.
+ *
+ * Return: nothing.   Source: uv_metrics_info, uv_metrics_idle_time.   Since: 0.1 */
+static inline void eddy_loop_info(const struct eddy_loop *loop, struct eddy_loop_info *ret_info)
+{
+    eddy_loop_info_sized(loop, ret_info, sizeof *ret_info);
+}
 
 EDDY_END
 

@@ -171,17 +171,38 @@ static int64_t begin_wait(struct eddy_loop *loop, int64_t timeout_ns)
     return atomic_load(&loop->posts) || atomic_load(&loop->signals) ? 0 : limit;
 }
 
+/* The time before a wait that may sleep. wait_limit() has read the clock when a timer is near. */
+static int64_t before_sleep(struct eddy_loop *loop, int64_t began_ns)
+{
+    return loop->now_ns != began_ns ? loop->now_ns : eddy_loop_clock(loop);
+}
+
+/* From the end of one wait to the beginning of the next is what an iteration took. @slept_ns: when
+ * this wait began, or 0 when it could not sleep; its end is loop->now_ns. */
+static void account(struct eddy_loop *loop, int64_t began_ns, int64_t slept_ns)
+{
+    int64_t took = (slept_ns ? slept_ns : loop->now_ns) - began_ns;
+
+    if (took > loop->longest_ns)
+        loop->longest_ns = took;
+    if (slept_ns) {
+        loop->sleeps++;
+        loop->asleep_ns += loop->now_ns - slept_ns;
+    }
+}
+
 int eddy__loop_iterate(struct eddy_loop *loop, int64_t timeout_ns)
 {
     assert(loop->depth == 0 && loop == this_loop);
     loop->depth++;
-    loop->iterations++;
+    eddy_loop_count(&loop->iterations);
     loop->nudged = false;
     /* From plain code, time has passed since the last iteration; between two of a run, it is
      * as late as the last wait's end. */
     if (!loop->running)
         loop->now_ns = eddy_loop_clock(loop);
 
+    const int64_t began_ns = loop->now_ns;
     size_t fired = eddy_wheel_expire(&loop->wheel, loop->now_ns, TIMERS_A_TURN);
     loop->timers_fired += fired;
     /* A single turn has done something then: what its caller waits for may have come. */
@@ -189,7 +210,10 @@ int eddy__loop_iterate(struct eddy_loop *loop, int64_t timeout_ns)
         loop->nudged = true;
     run_ready(loop);
 
-    int count = loop->driver->ops->turn(loop->driver, begin_wait(loop, timeout_ns));
+    const int64_t limit_ns = begin_wait(loop, timeout_ns);
+    const int64_t slept_ns = limit_ns ? before_sleep(loop, began_ns) : 0;
+    int count = loop->driver->ops->turn(loop->driver, limit_ns);
+    account(loop, began_ns, slept_ns);
     atomic_store_explicit(&loop->asleep, false, memory_order_relaxed);
     if (count > 0)
         loop->completions += (unsigned)count;
@@ -251,7 +275,7 @@ int eddy_loop_new(const struct eddy_loop_options *options, struct eddy_loop **re
     }
     loop->driver->loop = loop;
     loop->driver->clock = &loop->now_ns;
-    loop->now_ns = eddy_loop_clock(loop);
+    loop->born_ns = loop->now_ns = eddy_loop_clock(loop);
     eddy_wheel_init(&loop->wheel, loop->now_ns);
     eddy_list_init(&loop->ready);
     eddy_list_init(&loop->batch);
@@ -327,7 +351,7 @@ struct eddy_loop *eddy_loop_current(void)
     return loop;
 }
 
-/* --- clocks, alarms, report ------------------------------------------------------------------------- */
+/* --- clocks, alarms --------------------------------------------------------------------------------- */
 
 int64_t eddy_now_ns(void)
 {
@@ -390,17 +414,4 @@ void eddy_alarm_free(struct eddy_alarm *alarm)
         return;
     eddy_alarm_stop(alarm);
     eddy__free(alarm, sizeof *alarm);
-}
-
-void eddy_loop_info(const struct eddy_loop *loop, struct eddy_loop_info *ret_info)
-{
-    *ret_info = (struct eddy_loop_info){
-        .backend = loop->driver->backend,
-        .why = loop->why ? loop->why : "",
-        .iterations = loop->iterations,
-        .completions = loop->completions,
-        .timers_fired = loop->timers_fired,
-        .timers = loop->wheel.count,
-        .pending = loop->driver->pending,
-    };
 }

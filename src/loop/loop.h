@@ -67,10 +67,29 @@ struct eddy_loop {
     struct eddy_loop_options options;
     struct eddy_pool *pool; /* pool.c's: threads for blocking work, made when first needed */
 
-    uint64_t iterations;
+    /* What eddy_loop_info() tells. Written by this thread alone; two are read by others, which
+     * see from them that the loop goes on. */
+    _Atomic uint64_t iterations;
+    _Atomic uint64_t switches; /* times a task was resumed */
     uint64_t completions;
     uint64_t timers_fired;
+    uint64_t posts_run;
+    uint64_t tasks_spawned; /* the last one's id */
+    uint64_t tasks_finished;
+    size_t tasks_waiting;
+    size_t scopes;
+    uint64_t sleeps;
+    int64_t born_ns;
+    int64_t asleep_ns;
+    int64_t longest_ns;
 };
+
+/* One more, of what only the loop's own thread writes. */
+static inline void eddy_loop_count(_Atomic uint64_t *counter)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
 
 /* This thread's loop or NULL: no making. One non-inlined accessor, because a task may not
  * cache a thread-local's address. */
@@ -79,6 +98,9 @@ EDDY_PRIVATE struct eddy_loop *eddy__loop(void);
 /* Submit and cancel: see op.h. The `op` fault seam is here, on every driver. */
 EDDY_PRIVATE bool eddy__op_submit(struct eddy_loop *loop, struct eddy_op *op);
 EDDY_PRIVATE bool eddy__op_cancel(struct eddy_loop *loop, struct eddy_op *op);
+
+/* The name of an operation's kind, as eddy_loop_info() tells it. */
+EDDY_PRIVATE const char *eddy__op_name(unsigned kind);
 
 /* Run @s once in the next ready phase; harmless if it is queued already. */
 EDDY_PRIVATE void eddy__soon(struct eddy_loop *loop, struct eddy_soon *s, eddy_soon_fn *run);

@@ -43,6 +43,7 @@ void eddy_post_run_all(struct eddy_loop *loop)
     }
     while (oldest) {
         struct eddy_post post = *oldest;
+        loop->posts_run++;
         if (!post.embedded)
             eddy__free(oldest, sizeof *oldest);
         post.fn(post.ctx);

@@ -133,6 +133,7 @@ void eddy_scope_init(struct scope *s, struct eddy_loop *loop, struct scope *pare
         s->ctx = options->ctx;
     }
     if (parent) {
+        loop->scopes++;
         eddy_list_push(&parent->subscopes, &s->siblings);
         s->draining = parent->draining;
         if (!s->shield) {
@@ -168,6 +169,7 @@ static void unlink_scope(struct scope *s)
     assert(s->count == 0 && eddy_list_is_empty(&s->subscopes));
     eddy__timer_stop(s->loop, &s->timer);
     eddy_list_remove(&s->siblings);
+    s->loop->scopes--;
 }
 
 /* --- children ---------------------------------------------------------------------------------------- */

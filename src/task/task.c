@@ -75,6 +75,7 @@ static void reap(struct task_room *room, struct eddy_task *t)
 
     if (t->name[0])
         name = memcpy(own, t->name, sizeof own);
+    t->loop->tasks_finished++;
     eddy_context_done(&t->context);
     eddy_list_remove(&t->siblings);
     eddy_stack_give(&room->stacks, t->low); /* the record is gone with it */
@@ -90,6 +91,10 @@ static void resume(struct eddy_task *t)
 
     assert(!outer);
     t->budget = TRIES_A_TURN;
+    t->switches++;
+    eddy_loop_count(&loop->switches);
+    if (__builtin_expect(loop->watched, false))
+        t->ran_ns = eddy_loop_clock(loop);
     for (;;) {
         loop->current = t;
         eddy_context_switch(&room->thread, &t->context);
@@ -100,6 +105,8 @@ static void resume(struct eddy_task *t)
         t->result = t->deep(t->deep_arg);
         t->deep = NULL;
     }
+    if (__builtin_expect(loop->watched, false) && t->ran_ns)
+        t->busy_ns += eddy_loop_clock(loop) - t->ran_ns;
     if (t->done)
         reap(room, t);
 }
@@ -159,7 +166,9 @@ static struct eddy_task *build(struct task_room *room, struct scope *s,
     t->done = false;
     t->name[0] = '\0';
     t->site = site;
+    t->id = ++s->loop->tasks_spawned;
     t->switches = 0;
+    t->ran_ns = 0;
     t->born_ns = s->loop->now_ns;
     t->busy_ns = 0;
     t->locals = NULL;

@@ -40,9 +40,11 @@ struct eddy_task {
     bool done;
     char name[32]; /* its own; "": the type's */
     struct eddy_site site;
+    uint64_t id;       /* the how manyeth of its loop; 0: the root */
     uint64_t switches; /* times it was resumed */
     int64_t born_ns;   /* on the loop's clock as it was last read */
     int64_t busy_ns;   /* time it ran, counted while somebody watches (loop->watched) */
+    int64_t ran_ns;    /* when it was resumed last, while somebody watches; else 0 */
     void *locals;      /* task-locals that it set or inherited; task/local.c's */
 };
 

@@ -38,6 +38,7 @@ int eddy_task_wait(struct eddy_task *t, struct eddy_wait *w)
     }
     t->wait = w;
     if (t->born) {
+        t->loop->tasks_waiting++;
         eddy_task_suspend(t);
     } else {
         for (; !w->done; t->loop->running = true) {
@@ -61,10 +62,12 @@ void eddy__wake(struct eddy_wait *w, int result)
     if (!t || t->wait != w)
         return; /* before its wait began */
     t->wait = NULL;
-    if (t->born)
+    if (t->born) {
+        t->loop->tasks_waiting--;
         eddy__soon_join(t->loop, &t->soon, eddy_task_resume_soon);
-    else
+    } else {
         t->loop->nudged = true;
+    }
 }
 
 /* --- yielding -------------------------------------------------------------------------------- */
