@@ -13,6 +13,7 @@
 #include "loop/op.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 
 struct eddy_loop;
 struct eddy_driver;
@@ -61,6 +62,7 @@ struct eddy_driver {
     const struct eddy_driver_ops *ops;
     const char *backend; /* the name under which it was asked for: "epoll", "uring" */
     unsigned pending;    /* operations submitted and not complete; by the two functions below */
+    atomic_bool *asleep;    /* the loop's; false from the end of the wait on. NULL with the clock */
     unsigned in_flight[EDDY_OP_KINDS]; /* the same, by kind */
     struct eddy_loop *loop; /* whose it is; file operations of the ready driver go to its pool */
     int64_t *clock;         /* turn() writes the time here, between its wait and the first done() */
@@ -82,6 +84,15 @@ static inline void eddy_driver_ended(struct eddy_driver *d, struct eddy_op *op)
     op->pending = false;
     d->pending--;
     d->in_flight[op->kind]--;
+}
+
+/* The wait of turn() is over, at @now_ns, and what is complete will be told. */
+static inline void eddy_driver_waited(struct eddy_driver *d, int64_t now_ns)
+{
+    if (!d->clock)
+        return; /* a driver by itself, in a test */
+    *d->clock = now_ns;
+    atomic_store_explicit(d->asleep, false, memory_order_relaxed);
 }
 
 extern const struct eddy_driver_ops eddy_driver_ready;

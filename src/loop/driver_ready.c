@@ -496,8 +496,7 @@ static int turn(struct eddy_driver *d, int64_t timeout_ns)
 
     timeout_ns = eddy_ready_timeout(r, timeout_ns);
     int count = eddy_poller_wait(r->poller, timeout_ns, r->batch, BATCH);
-    if (d->clock)
-        *d->clock = eddy__sys.now_ns();
+    eddy_driver_waited(d, eddy__sys.now_ns());
     if (count < 0)
         return count == -EINTR ? 0 : count;
     for (int i = 0; i < count; i++) {

@@ -503,8 +503,7 @@ static int uring_turn(struct eddy_driver *d, int64_t timeout_ns)
 
     arm_backlog(u);
     int r = enter(u, timeout_ns);
-    if (d->clock)
-        *d->clock = eddy__sys.now_ns();
+    eddy_driver_waited(d, eddy__sys.now_ns());
     /* -EBUSY, -EAGAIN: completions must be taken first; what was not submitted stays queued. */
     if (r < 0 && r != -ETIME && r != -EINTR && r != -EBUSY && r != -EAGAIN)
         return r;

@@ -275,6 +275,7 @@ int eddy_loop_new(const struct eddy_loop_options *options, struct eddy_loop **re
     }
     loop->driver->loop = loop;
     loop->driver->clock = &loop->now_ns;
+    loop->driver->asleep = &loop->asleep;
     loop->born_ns = loop->now_ns = eddy_loop_clock(loop);
     eddy_wheel_init(&loop->wheel, loop->now_ns);
     eddy_list_init(&loop->ready);
