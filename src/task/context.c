@@ -3,36 +3,13 @@
  */
 #include "task/context.h"
 
-#include <stdint.h>
 #include <string.h>
-
-#ifndef __x86_64__
-#error "the task switch is written for x86-64; other machines have their turn in task/switch_*.S"
-#endif
-
-void eddy_switch_begin(void);
 
 void eddy_context_make(struct eddy_context *c, void *low, size_t size, void (*begin)(void *),
                        void *arg)
 {
-    char *top = (char *)low + size;
-
-    top -= (uintptr_t)top & 15;
-    struct eddy_switch_frame *frame = (struct eddy_switch_frame *)(void *)top - 1;
-    /* Two words that stay empty end the stack for whoever walks it; the call in
-     * eddy_switch_begin finds the alignment that the ABI asks for. */
-    uintptr_t *sp = (uintptr_t *)(void *)((char *)frame - ((uintptr_t)frame & 15)) - 2;
-    sp[0] = sp[1] = 0;
-    *frame = (struct eddy_switch_frame){
-        .rip = __extension__(void *) eddy_switch_begin,
-        .rsp = sp,
-        .rbp = arg,
-        .rbx = __extension__(void *) begin,
-        .mxcsr = 0x1f80, /* what the ABI starts a process with */
-        .fpu_control = 0x037f,
-    };
     memset(c, 0, sizeof *c);
-    c->sp = frame;
+    c->sp = eddy_switch_prepare(low, size, begin, arg);
 #ifdef EDDY_ASAN
     c->low = low;
     c->size = size;
@@ -84,17 +61,5 @@ void eddy_context_done(struct eddy_context *c)
 
 bool eddy_context_registers(const struct eddy_context *c, struct eddy_registers *ret_registers)
 {
-    const struct eddy_switch_frame *frame = c->sp;
-
-    if (!frame)
-        return false;
-    /* Before its first run rbp carries an argument, no frame. */
-    bool begun = frame->rip != __extension__(void *) eddy_switch_begin;
-    *ret_registers = (struct eddy_registers){
-        .pc = (uintptr_t)frame->rip,
-        .sp = (uintptr_t)frame->rsp,
-        .fp = begun ? (uintptr_t)frame->rbp : 0,
-        .bx = (uintptr_t)frame->rbx,
-    };
-    return true;
+    return c->sp && eddy_switch_registers(c->sp, ret_registers);
 }

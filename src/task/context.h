@@ -1,5 +1,19 @@
 /*
  * task/context.h - a place to go on from, and the switch between two; the sanitizers are told
+ *
+ * What is common to all machines stands here. The switch itself is one of switch_*.h, chosen by the
+ * build, each with the same three functions:
+ *
+ *   eddy_switch_prepare()    lays down where a new stack begins
+ *   eddy_switch()            keeps this place, goes on at another
+ *   eddy_switch_registers()  says where a kept place is
+ *
+ * A switch keeps what the ABI makes a callee keep, the modes of floating point among it (rounding,
+ * traps), and errno. The flags of past floating-point exceptions belong to nobody: they are neither
+ * kept nor hidden. Nor is the signal mask: it is the thread's.
+ *
+ * No switch changes the shadow stack of CET (x86-64) or the guarded control stack (AArch64). So
+ * nothing is built with the mark that asks for one: see cmake/Flags.cmake.
  */
 #ifndef EDDY_TASK_CONTEXT_H
 #define EDDY_TASK_CONTEXT_H
@@ -19,7 +33,7 @@
 #endif
 
 struct eddy_context {
-    void *sp; /* while suspended: a struct eddy_switch_frame on its stack */
+    void *sp; /* while suspended: what the switch keeps, on the suspended stack */
 #ifdef EDDY_ASAN
     void *fake_stack; /* ASan's, while suspended */
     const void *low;  /* the stack's lowest usable byte, and its size */
@@ -30,6 +44,22 @@ struct eddy_context {
 #endif
 };
 
+/* Where a walk up a stack begins. */
+struct eddy_registers {
+    uintptr_t pc, sp, fp;
+    uintptr_t bx; /* rbx on x86-64, x19 on AArch64: frames of changing size may hang on it */
+};
+
+#if !defined(EDDY_SWITCH_ASM)
+#include "task/switch_ucontext.h"
+#elif defined(__x86_64__)
+#include "task/switch_x86_64.h"
+#elif defined(__aarch64__)
+#include "task/switch_aarch64.h"
+#else
+#error "cmake/Rooms.cmake found a switch_*.S for this machine, and context.h knows no header of it"
+#endif
+
 /* Prepare @c so that the first switch to it calls begin(arg) at the top of the stack
  * [low, low + size). begin must not return: it leaves with eddy_context_leave(). */
 void eddy_context_make(struct eddy_context *c, void *low, size_t size, void (*begin)(void *),
@@ -37,57 +67,6 @@ void eddy_context_make(struct eddy_context *c, void *low, size_t size, void (*be
 
 /* What stands for the thread's own stack, before anything was switched. */
 void eddy_context_of_thread(struct eddy_context *c);
-
-/* What a suspended stack keeps, in the frame of whoever suspended it. The offsets are the
- * switch's. */
-struct eddy_switch_frame {
-    void *rip, *rsp, *rbp, *rbx;
-    uint32_t mxcsr;
-    uint16_t fpu_control;
-};
-
-/*
- * From this stack to the one that @to describes; *@save will describe this one.
- *
- * Inline, and a jump where one expects a call and a return: the processor's stack of return
- * addresses then stays true on both sides. With a called function every switch, and the returns
- * behind it, are predicted wrongly (measured for a pair: 22 ns and more called, 14 ns so). The
- * registers that the ABI makes a callee keep are either in the frame or declared lost, so that
- * the compiler saves what it needs and its unwind tables stay true. Loading the control words of
- * SSE and x87 costs more than all the rest, and they nearly always agree: so it looks first.
- */
-static inline __attribute__((always_inline)) void eddy_switch(void **save, void *to)
-{
-    struct eddy_switch_frame frame;
-
-    __asm__ volatile("leaq    1f(%%rip), %%rax\n\t"
-                     "movq    %%rax, 0(%%rdx)\n\t"
-                     "movq    %%rsp, 8(%%rdx)\n\t"
-                     "movq    %%rbp, 16(%%rdx)\n\t"
-                     "movq    %%rbx, 24(%%rdx)\n\t"
-                     "stmxcsr 32(%%rdx)\n\t"
-                     "fnstcw  36(%%rdx)\n\t"
-                     "movl    32(%%rdx), %%eax\n\t"
-                     "movzwl  36(%%rdx), %%ecx\n\t"
-                     "movq    %%rdx, (%%rdi)\n\t"
-                     "cmpl    32(%%rsi), %%eax\n\t"
-                     "jne     2f\n\t"
-                     "cmpw    36(%%rsi), %%cx\n\t"
-                     "jne     2f\n"
-                     "3:\tmovq 8(%%rsi), %%rsp\n\t"
-                     "movq    16(%%rsi), %%rbp\n\t"
-                     "movq    24(%%rsi), %%rbx\n\t"
-                     "jmp     *0(%%rsi)\n"
-                     "2:\tldmxcsr 32(%%rsi)\n\t"
-                     "fldcw   36(%%rsi)\n\t"
-                     "jmp     3b\n"
-                     "1:"
-                     : "+D"(save), "+S"(to)
-                     : "d"(&frame)
-                     : "rax", "rcx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "cc",
-                       "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
-                       "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
-}
 
 /* Save here into @from, go on in @to. errno is kept. */
 static inline __attribute__((always_inline)) void eddy_context_switch(struct eddy_context *from,
@@ -117,12 +96,6 @@ void eddy_context_arrived(struct eddy_context *self, struct eddy_context *from);
 
 /* After eddy_context_leave(), from elsewhere. */
 void eddy_context_done(struct eddy_context *c);
-
-/* Where a walk up a stack begins. */
-struct eddy_registers {
-    uintptr_t pc, sp, fp;
-    uintptr_t bx; /* rbx on x86-64, x19 on AArch64: frames of changing size may hang on it */
-};
 
 /* Where @c goes on when it is switched to. Of a suspended context, or one that has not begun; of
  * the running one the answer is stale. False: never prepared, or this switch cannot say. */

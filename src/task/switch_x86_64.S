@@ -1,9 +1,9 @@
 /*
- * task/switch_x86_64.S - where a new stack begins; the switch itself is in task/context.h
+ * task/switch_x86_64.S - where a new stack begins; the switch itself is in switch_x86_64.h
  *
  * Entered by a jump from eddy_switch(): rbx is the function, rbp its argument, as
- * eddy_context_make() laid them down. The function never returns. rip is undefined for the
- * unwinder: the stack ends here.
+ * eddy_switch_prepare() laid them down. The function never returns. rip is undefined for the
+ * unwinder, and rbp is zero for who follows frame pointers: the stack ends here.
  *
  * No shadow stack: the build asks for no SHSTK property (see cmake/Flags.cmake), because the
  * switch would have to change it, too.
