@@ -21,6 +21,20 @@ enum {
 
 /* --- sides of descriptors ------------------------------------------------------------------ */
 
+unsigned eddy_uring_sides_of(const struct eddy_op *op)
+{
+    switch (op->kind) {
+    case EDDY_OP_ACCEPT:
+    case EDDY_OP_RECV:
+    case EDDY_OP_LEND: return EDDY_URING_READ;
+    case EDDY_OP_SEND: return EDDY_URING_WRITE;
+    case EDDY_OP_POLL:
+        return ((op->poll.events & EDDY_READABLE) ? EDDY_URING_READ : 0U) |
+               ((op->poll.events & EDDY_WRITABLE) ? EDDY_URING_WRITE : 0U);
+    default: /* CONNECT makes its own, CLOSE allows no other, files take any number */ return 0;
+    }
+}
+
 int eddy_uring_sides_take(struct eddy_uring *u, int fd, unsigned sides)
 {
     if (fd < 0)
@@ -89,6 +103,9 @@ static int buffers_open(struct eddy_uring *u)
 
 /* --- open and close ------------------------------------------------------------------------ */
 
+int (*eddy_uring_setup)(unsigned entries, struct io_uring *ring,
+                        struct io_uring_params *p) = io_uring_queue_init_params;
+
 static int ring_open(struct eddy_uring *u, const char **why)
 {
     static const unsigned tries[] = {
@@ -103,7 +120,7 @@ static int ring_open(struct eddy_uring *u, const char **why)
             .flags = tries[i] | IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL,
             .cq_entries = u->short_io ? SHORT_COMPLETIONS : COMPLETIONS,
         };
-        r = io_uring_queue_init_params(u->entries, &u->ring, &p);
+        r = eddy_uring_setup(u->entries, &u->ring, &p);
     }
     if (r < 0) {
         *why = r == -ENOSYS   ? "this kernel has no io_uring"
@@ -126,9 +143,10 @@ static int probe(struct eddy_uring *u, const char **why)
     /* SEND_ZC is not used: it came with Linux 6.0, as did multishot receive, which has no
      * opcode of its own to be probed. */
     static const int needed[] = {
-        IORING_OP_ACCEPT,       IORING_OP_CONNECT,  IORING_OP_RECV,
-        IORING_OP_SEND,         IORING_OP_SENDMSG,  IORING_OP_CLOSE,
-        IORING_OP_ASYNC_CANCEL, IORING_OP_POLL_ADD, IORING_OP_SEND_ZC,
+        IORING_OP_ACCEPT,  IORING_OP_CONNECT, IORING_OP_RECV,           IORING_OP_SEND,
+        IORING_OP_SENDMSG, IORING_OP_CLOSE,   IORING_OP_ASYNC_CANCEL,   IORING_OP_POLL_ADD,
+        IORING_OP_SEND_ZC, IORING_OP_TIMEOUT, IORING_OP_TIMEOUT_REMOVE, IORING_OP_OPENAT,
+        IORING_OP_READ,    IORING_OP_WRITE,   IORING_OP_FSYNC,          IORING_OP_STATX,
     };
     const unsigned features = IORING_FEAT_EXT_ARG | IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE |
                               IORING_FEAT_FAST_POLL;
@@ -179,11 +197,4 @@ int eddy_uring_ring_open(struct eddy_uring *u, const char **why)
     }
     u->event_fd = eddy__sys.eventfd(0);
     return u->event_fd < 0 ? u->event_fd : 0;
-}
-
-int eddy_uring_poll_result(int events)
-{
-    return ((events & (POLLIN | POLLRDHUP)) ? EDDY_READABLE : 0) |
-           ((events & POLLOUT) ? EDDY_WRITABLE : 0) | ((events & POLLHUP) ? EDDY_HANGUP : 0) |
-           ((events & POLLERR) ? EDDY_FAILED : 0);
 }

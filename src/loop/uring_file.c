@@ -1,0 +1,73 @@
+/*
+ * loop/uring_file.c - operations on files as entries of the ring
+ *
+ * What the disk makes wait the kernel hands to threads of its own; a pipe or a terminal it polls.
+ * Where a descriptor is O_NONBLOCK and what is behind it cannot be asked without waiting (a
+ * terminal), it answers -EAGAIN instead: then this polls, and asks again. The flag is not ours to
+ * change, as the open file may be shared with other processes.
+ *
+ * An OPEN that was asked to cancel and opened its file all the same is closed again: whoever
+ * cancelled does not look for a descriptor.
+ */
+#include "base/sys.h"
+#include "loop/file_op.h"
+#include "loop/uring.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#define BYTES_MAX ((size_t)0x7ffff000) /* of one read(2) or write(2) on Linux */
+
+static unsigned length_of(struct eddy_uring *u, const struct eddy_file_op *f)
+{
+    const size_t max = u->short_io ? eddy_uring_few(u) : BYTES_MAX;
+
+    return (unsigned)(f->len < max ? f->len : max);
+}
+
+void eddy_uring_file_prepare(struct eddy_uring *u, struct io_uring_sqe *sqe, struct eddy_op *op)
+{
+    const struct eddy_file_op *f = eddy_file_op_of(op);
+    const uint64_t offset = (uint64_t)f->offset; /* -1 is "where it stands" there, too */
+
+    if (op->state & EDDY_URING_POLLING) {
+        io_uring_prep_poll_add(sqe, op->fd, op->kind == EDDY_OP_READ ? POLLIN : POLLOUT);
+        return;
+    }
+    switch (op->kind) {
+    case EDDY_OP_OPEN:
+        io_uring_prep_openat(sqe, op->fd, f->path, f->flags | O_CLOEXEC, f->mode);
+        break;
+    case EDDY_OP_READ: io_uring_prep_read(sqe, op->fd, f->ptr, length_of(u, f), offset); break;
+    case EDDY_OP_WRITE: io_uring_prep_write(sqe, op->fd, f->ptr, length_of(u, f), offset); break;
+    case EDDY_OP_FSYNC:
+        io_uring_prep_fsync(sqe, op->fd, f->data_only ? IORING_FSYNC_DATASYNC : 0);
+        break;
+    default:
+        io_uring_prep_statx(sqe, op->fd, f->path, f->flags | (*f->path ? 0 : AT_EMPTY_PATH),
+                            STATX_BASIC_STATS | STATX_BTIME, f->ptr);
+    }
+}
+
+unsigned eddy_uring_file_complete(struct eddy_uring *u, struct eddy_op *op, int res)
+{
+    const bool cancelled = (op->state & EDDY_URING_CANCELLED) != 0;
+
+    if (op->state & EDDY_URING_POLLING) {
+        op->state = (uint8_t)(op->state & ~EDDY_URING_POLLING);
+        if (res >= 0 && eddy_uring_go_on(u, op))
+            return 0;
+        res = cancelled ? -ECANCELED : res;
+    } else if (res == -EINTR || res == -EAGAIN) {
+        if (res == -EAGAIN && (op->kind == EDDY_OP_READ || op->kind == EDDY_OP_WRITE))
+            op->state |= EDDY_URING_POLLING;
+        if (eddy_uring_go_on(u, op))
+            return 0;
+        res = -ECANCELED;
+    } else if (cancelled && op->kind == EDDY_OP_OPEN && res >= 0) {
+        eddy__sys.close(res);
+        res = -ECANCELED;
+    }
+    eddy_uring_finish(u, op, res);
+    return 1;
+}
