@@ -22,10 +22,7 @@ static const struct backend {
 #elif defined(EDDY_HAVE_KQUEUE)
     { "kqueue", &eddy_driver_ready },
 #endif
-    { "poll", &eddy_driver_ready },   { "select", &eddy_driver_ready },
-#if defined(__linux__) && defined(EDDY_HAVE_KQUEUE)
-    { "kqueue", &eddy_driver_ready }, /* libkqueue, over epoll: for the sake of its tests */
-#endif
+    { "poll", &eddy_driver_ready },  { "select", &eddy_driver_ready },
 #ifdef EDDY_HAVE_URING
     { "uring", &eddy_driver_uring },
 #endif
@@ -84,9 +81,6 @@ const char *eddy_backend_names(void)
         "kqueue "
 #endif
         "poll select "
-#if defined(__linux__) && defined(EDDY_HAVE_KQUEUE)
-        "kqueue "
-#endif
 #ifdef EDDY_HAVE_URING
         "uring "
 #endif
