@@ -13,10 +13,12 @@
 #include <eddy/common.h>
 #include <eddy/dns.h>
 #include <eddy/error.h>
+#include <eddy/event.h>
 #include <eddy/fetch.h>
 #include <eddy/http.h>
 #include <eddy/http_types.h>
 #include <eddy/json.h>
+#include <eddy/lock.h>
 #include <eddy/log.h>
 #include <eddy/loop.h>
 #include <eddy/memory.h>
