@@ -158,7 +158,7 @@ static long status_kib(const char *field)
 
 static int memory(long count)
 {
-    struct eddy_stack_info info;
+    struct eddy_stack_info info = { .size = sizeof info };
     EDDY_SCOPE(s, .timeout_ms = 0);
 
     eddy_yield();

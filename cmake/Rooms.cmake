@@ -24,6 +24,14 @@ if(EDDY_HAVE_VALGRIND)
   add_compile_definitions(EDDY_HAVE_VALGRIND=1)
 endif()
 
+option(EDDY_CENSUS "Count how deep stacks are used, by where tasks are spawned; slow" OFF)
+if(EDDY_CENSUS)
+  add_compile_definitions(EDDY_CENSUS=1)
+  list(APPEND EDDY_LEFT_OUT task/census_none.c)
+else()
+  list(APPEND EDDY_LEFT_OUT task/census.c)
+endif()
+
 # The task switch: assembly where we have it for this machine, and its 64-bit ABI, else ucontext.
 string(REPLACE "AMD64" "x86_64" EDDY_PROCESSOR "${CMAKE_SYSTEM_PROCESSOR}")
 string(REPLACE "arm64" "aarch64" EDDY_PROCESSOR "${EDDY_PROCESSOR}")

@@ -29,6 +29,7 @@ struct eddy_loop_options {
     unsigned file_workers; /* of file operations, where the backend has none; 0: 4 */
     unsigned name_workers; /* of the system's resolver; 0: 2 */
     unsigned work_queue;   /* pieces of work of one class that may wait; 0: 65 536; more: -EAGAIN */
+    size_t stack_pool_bytes; /* memory that stacks may hold which no task has; 0: 64 MiB */
 };
 
 /**

@@ -78,7 +78,7 @@ struct eddy_scope_options {
 struct eddy_go_options {
     size_t size;        /* filled by EDDY_OPT(go, ...) */
     const char *name;   /* for people; copied, cut to 31 bytes; NULL: the function's */
-    size_t stack_bytes; /* usable bytes, rounded up; 0: 240 KiB. At most 64 MiB */
+    size_t stack_bytes; /* at least so many; 0: 240 KiB. At most 64 MiB. See "stacks" below */
 };
 
 /* Where in the program a task was spawned. */
@@ -283,20 +283,62 @@ EDDY_API int eddy_call_deep(int (*fn)(void *arg), void *arg);
  * Return: a text that lives as long as the task.   Source: none.   Since: 0.1 */
 EDDY_API const char *eddy_task_name(void);
 
-/* --- stacks --------------------------------------------------------------------------------- */
+/* --- stacks ---------------------------------------------------------------------------------
+ *
+ * .stack_bytes is rounded up to one of 12 24 48 112 240 (the default) 496 KiB and 1 2 4 ... 64 MiB,
+ * and to what a signal's frame needs. A task's record and arguments, half a KiB with small ones,
+ * lie in it. Only what is touched takes memory, so a large size costs address space, not memory.
+ *
+ * Stacks that no task has stay in a pool for the next ones, which keeps no more memory than
+ * eddy_loop_options.stack_pool_bytes: what is over it after a burst, and what lies deep in a stack
+ * that was used so once, is returned to the system a second later, while the loop turns.
+ */
+
+struct eddy_stack_class_info {
+    size_t usable; /* bytes of each stack */
+    size_t live;   /* tasks have them */
+    size_t pooled; /* kept for the next task, with their memory */
+    size_t cold;   /* likewise, their memory returned */
+};
 
 struct eddy_stack_info {
-    const char *guard; /* "madvise" (MADV_GUARD_INSTALL) or "mprotect" */
-    size_t size;       /* usable bytes of one stack */
-    size_t live;       /* tasks that have one */
-    size_t pooled;     /* kept for the next task */
+    size_t size;       /* of this struct; set by the caller: more is not filled */
+    const char *guard; /* of the next stack: "madvise" (MADV_GUARD_INSTALL), "mprotect", "canary" */
+    size_t usable;     /* bytes of a stack of the default size */
+    size_t live;       /* tasks that have one, of any size */
+    size_t live_bytes; /* their usable bytes: address space */
+    size_t pooled;     /* kept for the next task, with their memory */
+    size_t pooled_bytes; /* at most so much memory they hold; what is not measured counts whole */
+    size_t pool_limit;   /* a second after that is passed, it holds again */
+    size_t cold;         /* kept for the next task, their memory returned */
+    size_t unguarded;    /* that have a canary: there were not enough mappings to guard them */
+    uint64_t trimmed;    /* stacks whose memory was returned, so far */
+    size_t class_count;
+    struct eddy_stack_class_info classes[16]; /* smallest first */
 };
 
 /** eddy_stack_info() - which guard is active, and what the pool holds, on this thread
- * @ret_info: filled. Guards are probed by their effect, once a process
+ * @info: struct eddy_stack_info info = { .size = sizeof info }; filled as far as that reaches
+ *
+ * Guards are probed by their effect, once a process. Where the kernel has no MADV_GUARD_INSTALL,
+ * mprotect() may use up half of vm.max_map_count; stacks made beyond it have a canary, which is
+ * looked at when the task ends: an overflow then ends the process, with the task's name.
  *
  * Return: nothing.   Source: madvise(2).   Since: 0.1 */
-EDDY_API void eddy_stack_info(struct eddy_stack_info *ret_info);
+EDDY_API void eddy_stack_info(struct eddy_stack_info *info);
+
+/**
+ * eddy_census_report() - how deep stacks were used, by where their tasks were spawned
+ * @fd: written to: a line a place, the deepest first: bytes, tasks, file and line, function
+ *
+ * Of all tasks of the process that have ended. Counted in a build with the CMake option
+ * EDDY_CENSUS only, which makes each task's end slow. With EDDY_CENSUS_REPORT=1 in the environment
+ * such a build also reports when a loop ends, to standard error.
+ *
+ * Return: how many places, -ENOSYS in other builds, or what write(2) says.
+ * Source: libdill's census.   Since: 0.1
+ */
+EDDY_API int eddy_census_report(int fd);
 
 /**
  * eddy_overflow_report() - name the task when a stack overflows

@@ -10,12 +10,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #ifdef EDDY_HAVE_KQUEUE
 #include <sys/event.h>
 #endif
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #include <sys/random.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -322,6 +326,43 @@ static int sys_madvise(void *addr, size_t len, int advice)
     return answer(madvise(addr, len, advice));
 }
 
+static int sys_mincore(void *addr, size_t len, unsigned char *ret_pages)
+{
+    return answer(mincore(addr, len, (void *)ret_pages));
+}
+
+#ifdef __linux__
+static int sys_name_memory(void *addr, size_t len, const char *name)
+{
+    const int set_vma = 0x53564d41, anon_name = 0; /* PR_SET_VMA, Linux 5.17 */
+
+    return answer(prctl(set_vma, anon_name, (unsigned long)(uintptr_t)addr, len, name));
+}
+
+static int sys_mappings_max(void)
+{
+    char text[32] = "";
+    int fd = open("/proc/sys/vm/max_map_count", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+
+    if (fd >= 0)
+        (void)close(fd);
+    int max = n > 0 ? (int)strtol(text, NULL, 10) : 0;
+    return max > 0 ? max : 65530; /* not told: what Linux starts with */
+}
+#else
+static int sys_name_memory(void *addr, size_t len, const char *name)
+{
+    (void)addr, (void)len, (void)name;
+    return -ENOSYS;
+}
+
+static int sys_mappings_max(void)
+{
+    return -ENOSYS;
+}
+#endif
+
 static int64_t clock_ns(clockid_t clock)
 {
     struct timespec t;
@@ -375,7 +416,8 @@ static int sys_sigaction(int signo, const struct sigaction *action, struct sigac
         .poll = sys_poll, .epoll_create = sys_epoll_create, .epoll_ctl = sys_epoll_ctl,            \
         .epoll_wait = sys_epoll_wait, .timerfd_create = sys_timerfd_create,                        \
         .timerfd_settime = sys_timerfd_settime, .mmap = sys_mmap, .munmap = sys_munmap,            \
-        .mprotect = sys_mprotect, .madvise = sys_madvise, .now_ns = sys_now_ns,                    \
+        .mprotect = sys_mprotect, .madvise = sys_madvise, .mincore = sys_mincore,                  \
+        .name_memory = sys_name_memory, .mappings_max = sys_mappings_max, .now_ns = sys_now_ns,    \
         .wall_ns = sys_wall_ns, .random = sys_random, .sigaction = sys_sigaction,                  \
     }
 

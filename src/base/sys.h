@@ -72,6 +72,9 @@ struct eddy_sys {
     int (*munmap)(void *addr, size_t len);
     int (*mprotect)(void *addr, size_t len, int protection);
     int (*madvise)(void *addr, size_t len, int advice);
+    int (*mincore)(void *addr, size_t len, unsigned char *ret_pages); /* bit 0: in memory */
+    int (*name_memory)(void *addr, size_t len, const char *name);     /* in /proc/self/maps */
+    int (*mappings_max)(void); /* how many a process may have; -ENOSYS: no such bound */
 
     /* time and chance */
     int64_t (*now_ns)(void);              /* CLOCK_MONOTONIC */

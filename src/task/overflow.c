@@ -11,7 +11,7 @@
 #include "base/sys.h"
 
 #include <signal.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -28,25 +28,60 @@ static size_t put(char *line, size_t at, size_t cap, const char *text)
     return at;
 }
 
+static size_t put_number(char *line, size_t at, size_t cap, size_t number)
+{
+    char digits[24];
+    size_t i = sizeof digits;
+
+    digits[--i] = '\0';
+    do
+        digits[--i] = (char)('0' + number % 10);
+    while ((number /= 10));
+    return put(line, at, cap, digits + i);
+}
+
+static void say(const struct eddy_task *t)
+{
+    char line[512];
+    const size_t cap = sizeof line;
+    size_t len = put(line, 0, cap, "eddy: task ");
+
+    len = put(line, len, cap, eddy_task_name_of(t));
+    len = put(line, len, cap, " overflowed its stack of ");
+    len = put_number(line, len, cap, eddy_task_stack(t)->class->usable / 1024);
+    len = put(line, len, cap, " KiB");
+    if (t->site.file) {
+        len = put(line, len, cap, " (spawned at ");
+        len = put(line, len, cap, t->site.file);
+        len = put(line, len, cap, ":");
+        len = put_number(line, len, cap, (size_t)t->site.line);
+        len = put(line, len, cap, ")");
+    }
+    len = put(line, len, cap,
+              "; move large local arrays to an arena, ask for more with .stack_bytes, or run deep "
+              "recursion through eddy_call_deep()\n");
+    ssize_t ignored = write(STDERR_FILENO, line, len);
+    (void)ignored;
+}
+
 static void name_it(const void *address)
 {
     struct eddy_loop *loop = eddy__loop();
     struct eddy_task *t = loop ? loop->current : NULL;
+    const char *at = address;
 
     if (!t)
         return;
-    const char *low = t->low;
-    const char *at = address;
-    if (at >= low || at < low - EDDY_STACK_GUARD)
-        return;
-    char line[256];
-    size_t len = put(line, 0, sizeof line, "eddy: task ");
-    len = put(line, len, sizeof line, t->type->name);
-    len = put(line, len, sizeof line,
-              " overflowed its stack of 240 KiB; move large local arrays to an arena, or run deep "
-              "recursion through eddy_call_deep()\n");
-    ssize_t ignored = write(STDERR_FILENO, line, len);
-    (void)ignored;
+    const char *low = eddy_stack_low(eddy_task_stack(t));
+    if (at < low && at >= low - eddy_task_stack(t)->class->guard)
+        say(t);
+}
+
+void eddy_overflow_found(struct eddy_stack *s)
+{
+    /* What lies below is another task's stack. */
+    say(eddy_task_on(s));
+    abort();
 }
 
 static void on_fault(int signo, siginfo_t *info, void *context)

@@ -1,192 +1,133 @@
 /*
- * task/stack.c - see stack.h; the guards
+ * task/stack.c - the classes, and what every task goes through: take and give. See stack.h
  *
- * MADV_GUARD_INSTALL (Linux 6.13) puts the guard into the page tables and costs no mapping, so a
- * million guarded stacks stay far below vm.max_map_count. Where it is missing, mprotect() does
- * it, at two mappings a stack. The kernel's word is not taken for it: a guard is installed on a
- * trial page and the kernel is asked to read from there, which must fail with EFAULT.
+ * Small classes are spans of a power of two with the guard inside, so that they divide a chunk
+ * well; large ones have a power of two of usable bytes, because that is what is asked for.
  */
 #include "task/stack.h"
 
-#include "base/fault.h"
-#include "base/memory.h"
 #include "base/sanitize.h"
-#include "base/sys.h"
 
-#include <assert.h>
-#include <pthread.h>
-#include <stdint.h>
-#include <sys/mman.h>
+#include <string.h>
+#include <unistd.h>
 
-#if defined(__has_include)
-#if __has_include(<valgrind/valgrind.h>)
-#include <valgrind/valgrind.h>
-#endif
-#endif
-#ifndef VALGRIND_STACK_REGISTER
-#define VALGRIND_STACK_REGISTER(start, end) 0u
-#define VALGRIND_STACK_DEREGISTER(id) ((void)(id))
-#endif
+#define KIB ((size_t)1024)
+#define GUARD (16 * KIB) /* a frame of code that does not probe its pages may be so large */
+#define LARGEST (64 * 1024 * KIB)
+#define SMALL 6 /* classes of small spans: 16 KiB to 512 KiB */
 
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL 102
-#endif
+static_assert(sizeof(struct eddy_stack) % 16 == 0, "what lies below stays aligned");
+static_assert(16 * KIB << EDDY_STACK_DEFAULT == 256 * KIB, "the default is what DESIGN says");
+static_assert(1024 * KIB << (EDDY_STACK_CLASSES - SMALL - 1) == LARGEST, "the last class");
 
-#define FIRST_CHUNK 16
-#define LARGEST_CHUNK 4096 /* 1 GiB of address space */
-
-struct eddy_stack_chunk {
-    struct eddy_stack_chunk *next;
-    char *base;
-    size_t slots;
-    size_t used; /* slots that were given out once; the others have no guard yet */
-};
-
-/* --- guards ------------------------------------------------------------------------------------ */
-
-enum guard { GUARD_UNKNOWN, GUARD_MADVISE, GUARD_MPROTECT };
-static enum guard guard_kind;
-
-static bool kernel_can_read(const void *at)
+static size_t guard_of(unsigned class)
 {
-    int fd[2];
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t guard = class < SMALL ? (16 * KIB << class) / 4 : GUARD;
 
-    if (eddy__sys.pipe(fd) < 0)
-        return true;
-    ssize_t r = eddy__sys.write(fd[1], at, 1);
-    eddy__sys.close(fd[0]);
-    eddy__sys.close(fd[1]);
-    return r == 1;
+    if (guard > GUARD)
+        guard = GUARD;
+    return guard > page ? guard : page;
 }
 
-static enum guard probe(void)
+static size_t usable_of(unsigned class)
 {
-    const size_t page = 4096;
-    enum guard found = GUARD_MPROTECT;
-    char *trial = eddy__sys.mmap(2 * page);
+    size_t guard = guard_of(class);
 
-    if (!trial)
-        return found;
-    trial[0] = trial[page] = 1;
-    if (eddy__sys.madvise(trial, page, MADV_GUARD_INSTALL) == 0 && !kernel_can_read(trial) &&
-        kernel_can_read(trial + page))
-        found = GUARD_MADVISE;
-    eddy__sys.munmap(trial, 2 * page);
-    return found;
+    if (class >= SMALL)
+        return 1024 * KIB << (class - SMALL);
+    /* Where pages are large, the smallest classes have no room for both. */
+    return 16 * KIB << class > guard ? (16 * KIB << class) - guard : 0;
 }
 
-static enum guard active_guard(void)
+/* A task's record and arguments; the frame of a signal that comes while it runs, which is as large
+ * as the processor's registers; a page for what it calls. */
+static size_t least(void)
 {
-    enum guard g = __atomic_load_n(&guard_kind, __ATOMIC_RELAXED);
+    size_t signal_frame = 4 * KIB;
 
-    if (g == GUARD_UNKNOWN) {
-        /* Two threads may both probe; they find the same. */
-        g = probe();
-        __atomic_store_n(&guard_kind, g, __ATOMIC_RELAXED);
+#ifdef _SC_MINSIGSTKSZ
+    long told = sysconf(_SC_MINSIGSTKSZ);
+    if (told > (long)signal_frame)
+        signal_frame = (size_t)told;
+#endif
+#if defined(EDDY_ASAN) || defined(EDDY_TSAN)
+    return 64 * KIB; /* frames are several times as large */
+#else
+    return 2 * KIB + signal_frame + 4 * KIB;
+#endif
+}
+
+struct eddy_stack_class *eddy_stack_class_of(struct eddy_stack_pool *p, size_t bytes)
+{
+    struct eddy_stack_class *c = p->classes;
+
+    if (bytes > LARGEST)
+        return NULL;
+    if (bytes < p->least)
+        bytes = p->least;
+    while (c->usable < bytes)
+        c++;
+    return c;
+}
+
+void eddy_stack_pool_init(struct eddy_stack_pool *p, struct eddy_loop *loop, size_t bound)
+{
+    memset(p, 0, sizeof *p);
+    for (unsigned i = 0; i < EDDY_STACK_CLASSES; i++) {
+        p->classes[i].guard = guard_of(i);
+        p->classes[i].usable = usable_of(i);
     }
-    return g;
-}
-
-const char *eddy_stack_guard_name(void)
-{
-    return active_guard() == GUARD_MADVISE ? "madvise" : "mprotect";
-}
-
-void eddy_stack_guard_forget(void)
-{
-    __atomic_store_n(&guard_kind, GUARD_UNKNOWN, __ATOMIC_RELAXED);
-}
-
-static int install_guard(char *slot)
-{
-    if (active_guard() == GUARD_MADVISE)
-        return eddy__sys.madvise(slot, EDDY_STACK_GUARD, MADV_GUARD_INSTALL);
-    return eddy__sys.mprotect(slot, EDDY_STACK_GUARD, PROT_NONE);
-}
-
-/* --- the pool ------------------------------------------------------------------------------------ */
-
-/* The link of a free stack lies where its task's record lay: in the page that is warm. */
-static void **link_of(void *low)
-{
-    return (void **)(void *)((char *)low + EDDY_STACK_USABLE) - 1;
-}
-
-static struct eddy_stack_chunk *add_chunk(struct eddy_stack_pool *p)
-{
-    size_t slots = p->next_chunk ? p->next_chunk : FIRST_CHUNK;
-    struct eddy_stack_chunk *chunk = eddy__alloc(sizeof *chunk);
-
-    if (!chunk)
-        return NULL;
-    chunk->base = eddy__sys.mmap(slots * EDDY_STACK_SPAN);
-    if (!chunk->base) {
-        eddy__free(chunk, sizeof *chunk);
-        return NULL;
-    }
-    /* A huge page under a stack would commit 2 MiB for 4 KiB. A refusal costs memory only. */
-    eddy__sys.madvise(chunk->base, slots * EDDY_STACK_SPAN, MADV_NOHUGEPAGE);
-    chunk->slots = slots;
-    chunk->used = 0;
-    chunk->next = p->chunks;
-    p->chunks = chunk;
-    p->next_chunk = slots * 2 < LARGEST_CHUNK ? slots * 2 : LARGEST_CHUNK;
-    return chunk;
-}
-
-static void *first_use(struct eddy_stack_pool *p)
-{
-    struct eddy_stack_chunk *chunk = p->chunks;
-
-    if (!chunk || chunk->used == chunk->slots)
-        chunk = add_chunk(p);
-    if (!chunk)
-        return NULL;
-    char *slot = chunk->base + chunk->used * EDDY_STACK_SPAN;
-    if (install_guard(slot) < 0)
-        return NULL;
-    chunk->used++;
-    (void)VALGRIND_STACK_REGISTER(slot + EDDY_STACK_GUARD, slot + EDDY_STACK_SPAN);
-    return slot + EDDY_STACK_GUARD;
-}
-
-void *eddy_stack_take(struct eddy_stack_pool *p)
-{
-    void *low = p->free;
-
-    if (eddy_fault_here(EDDY_FAULT_ALLOC))
-        return NULL;
-    if (low) {
-        p->free = *link_of(low);
-        p->pooled--;
-    } else if (!(low = first_use(p))) {
-        return NULL;
-    }
-    p->live++;
-    eddy_leak_root_add(low, EDDY_STACK_USABLE);
-    return low;
-}
-
-void eddy_stack_give(struct eddy_stack_pool *p, void *low)
-{
-    assert(p->live > 0);
-    eddy_leak_root_remove(low, EDDY_STACK_USABLE);
-    /* Frames that were left without returning keep their red zones poisoned. */
-    eddy_unpoison(low, EDDY_STACK_USABLE);
-    *link_of(low) = p->free;
-    p->free = low;
-    p->live--;
-    p->pooled++;
+    p->loop = loop;
+    p->bound = bound ? bound : EDDY_STACK_POOL_BYTES;
+    p->wanted = p->bound / 4;
+    p->least = least();
+    eddy_stack_watch(p);
 }
 
 void eddy_stack_pool_done(struct eddy_stack_pool *p)
 {
-    assert(p->live == 0);
-    while (p->chunks) {
-        struct eddy_stack_chunk *chunk = p->chunks;
-        p->chunks = chunk->next;
-        eddy__sys.munmap(chunk->base, chunk->slots * EDDY_STACK_SPAN);
-        eddy__free(chunk, sizeof *chunk);
+    if (p->loop) {
+        eddy__timer_stop(p->loop, &p->timer);
+        eddy__soon_cancel(&p->soon);
     }
-    *p = (struct eddy_stack_pool){ 0 };
+    for (unsigned i = 0; i < EDDY_STACK_CLASSES; i++) {
+        assert(p->classes[i].live == 0);
+        eddy_stack_drop_chunks(&p->classes[i]);
+    }
+    memset(p, 0, sizeof *p);
+}
+
+struct eddy_stack *eddy_stack_take(struct eddy_stack_pool *p, struct eddy_stack_class *c)
+{
+    struct eddy_stack *s = c->warm;
+
+    if (eddy_fault_here(EDDY_FAULT_ALLOC))
+        return NULL;
+    if (s) {
+        c->warm = s->next;
+        p->bytes -= s->bytes;
+    } else if (!(s = eddy_stack_make(p, c))) {
+        return NULL;
+    }
+    c->live++;
+    eddy_leak_root_add(eddy_stack_low(s), c->usable);
+    return s;
+}
+
+void eddy_stack_give(struct eddy_stack_pool *p, struct eddy_stack *s)
+{
+    struct eddy_stack_class *c = s->class;
+
+    assert(c->live > 0);
+    eddy_leak_root_remove(eddy_stack_low(s), c->usable);
+    /* Frames that were left without returning keep their red zones poisoned. */
+    eddy_unpoison(eddy_stack_low(s), c->usable);
+    s->bytes = c->usable;
+    s->next = c->warm;
+    c->warm = s;
+    c->live--;
+    p->bytes += c->usable;
+    if (p->bytes > p->attention)
+        eddy_stack_notice(p, s);
 }

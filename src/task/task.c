@@ -4,6 +4,7 @@
 #include "task/task.h"
 
 #include "base/memory.h"
+#include "task/census.h"
 
 #include <eddy/log.h>
 
@@ -20,6 +21,7 @@ static void free_room(void *slot)
 
     assert(eddy_list_is_empty(&room->root_scope.tasks));
     eddy_stack_pool_done(&room->stacks);
+    eddy_census_at_end();
     eddy__free(room, sizeof *room);
 }
 
@@ -31,6 +33,8 @@ static struct task_room *make_room(struct eddy_loop *loop)
     if (!room)
         return NULL;
     eddy_context_of_thread(&room->thread);
+    eddy_stack_pool_init(&room->stacks, loop, loop->options.stack_pool_bytes);
+    room->stacks.overrun = eddy_overflow_found;
     room->root.loop = loop;
     room->root.type = &main_type;
     room->root.budget = TRIES_A_TURN;
@@ -78,7 +82,8 @@ static void reap(struct task_room *room, struct eddy_task *t)
     t->loop->tasks_finished++;
     eddy_context_done(&t->context);
     eddy_list_remove(&t->siblings);
-    eddy_stack_give(&room->stacks, t->low); /* the record is gone with it */
+    eddy_census_note(t);
+    eddy_stack_give(&room->stacks, eddy_task_stack(t)); /* the record is gone with it */
     eddy_scope_child_done(born, name, result);
 }
 
@@ -138,17 +143,16 @@ static void begin(void *arg)
 /* Record and arguments at the top of the stack; what is left below is the stack proper. */
 static struct eddy_task *build(struct task_room *room, struct scope *s,
                                const struct eddy_task_type *type, const void *args,
-                               struct eddy_site site, const struct eddy_go_options *options)
+                               struct eddy_site site, const struct eddy_go_options *options,
+                               struct eddy_stack_class *class)
 {
-    char *low = eddy_stack_take(&room->stacks);
+    struct eddy_stack *stack = eddy_stack_take(&room->stacks, class);
 
-    if (!low)
+    if (!stack)
         return NULL;
-    char *at = low + EDDY_STACK_USABLE - sizeof(void *);
-    at -= sizeof(struct eddy_task);
-    at -= (uintptr_t)at & 15;
-    struct eddy_task *t = (struct eddy_task *)(void *)at;
-    at -= (type->args_size + 15) & ~(size_t)15;
+    char *low = eddy_stack_low(stack);
+    struct eddy_task *t = eddy_task_on(stack);
+    char *at = (char *)t - ((type->args_size + 15) & ~(size_t)15);
     memcpy(at, args, type->args_size);
 
     eddy_context_make(&t->context, low, (size_t)(at - low), begin, t);
@@ -158,7 +162,6 @@ static struct eddy_task *build(struct task_room *room, struct scope *s,
     t->loop = s->loop;
     t->type = type;
     t->args = at;
-    t->low = low;
     t->deep = NULL;
     t->deep_arg = NULL;
     t->result = 0;
@@ -179,6 +182,14 @@ static struct eddy_task *build(struct task_room *room, struct scope *s,
     return t;
 }
 
+/* Programs that were compiled before it was there ask for nothing. */
+static size_t stack_bytes_of(const struct eddy_go_options *o)
+{
+    const size_t until = offsetof(struct eddy_go_options, stack_bytes) + sizeof o->stack_bytes;
+
+    return o->size >= until ? o->stack_bytes : 0;
+}
+
 static int spawn(struct eddy_scope *scope, const struct eddy_task_type *type, const void *args,
                  struct eddy_site site, const struct eddy_go_options *options,
                  struct eddy_task **ret_task)
@@ -189,10 +200,14 @@ static int spawn(struct eddy_scope *scope, const struct eddy_task_type *type, co
     assert(!s->closing);
     if (s->refused)
         return s->refused;
-    if (type->args_size > ARGS_MAX)
+    struct task_room *room = s->loop->slot[EDDY_SLOT_TASK]; /* there is one, or it were refused */
+    struct eddy_stack_class *class = &room->stacks.classes[EDDY_STACK_DEFAULT];
+
+    if (options && stack_bytes_of(options))
+        class = eddy_stack_class_of(&room->stacks, stack_bytes_of(options));
+    if (type->args_size > ARGS_MAX || !class)
         r = -EINVAL;
-    struct task_room *room = r == 0 ? eddy_task_room() : NULL;
-    if (r == 0 && !(room && (*ret_task = build(room, s, type, args, site, options))))
+    else if (!(*ret_task = build(room, s, type, args, site, options, class)))
         r = -ENOMEM;
     if (r < 0)
         eddy_scope_fail(s, r);
@@ -228,18 +243,6 @@ const char *eddy_task_name(void)
     struct eddy_task *t = loop ? loop->current : NULL;
 
     return t ? eddy_task_name_of(t) : "main";
-}
-
-void eddy_stack_info(struct eddy_stack_info *ret_info)
-{
-    struct task_room *room = eddy_task_room();
-
-    *ret_info = (struct eddy_stack_info){
-        .guard = eddy_stack_guard_name(),
-        .size = EDDY_STACK_USABLE,
-        .live = room ? room->stacks.live : 0,
-        .pooled = room ? room->stacks.pooled : 0,
-    };
 }
 
 int eddy_call_deep(int (*fn)(void *arg), void *arg)

@@ -32,7 +32,6 @@ struct eddy_task {
     struct eddy_loop *loop;
     const struct eddy_task_type *type;
     void *args;
-    void *low;              /* of its stack */
     int (*deep)(void *arg); /* eddy_call_deep(): to be run on the thread's stack */
     void *deep_arg;
     int result;
@@ -100,6 +99,17 @@ static inline const char *eddy_task_name_of(const struct eddy_task *t)
     return t->name[0] ? t->name : t->type->name;
 }
 
+/* The stack at whose top the record lies, and back. */
+static inline struct eddy_stack *eddy_task_stack(const struct eddy_task *t)
+{
+    return (struct eddy_stack *)((uintptr_t)t + ((sizeof *t + 15) & ~(size_t)15));
+}
+
+static inline struct eddy_task *eddy_task_on(const struct eddy_stack *s)
+{
+    return (struct eddy_task *)((uintptr_t)s - ((sizeof(struct eddy_task) + 15) & ~(size_t)15));
+}
+
 /* This thread's room, made when there is none; NULL: out of memory. */
 struct task_room *eddy_task_room(void);
 
@@ -135,6 +145,9 @@ static inline void eddy_task_spend(struct eddy_task *t)
     if (--t->budget <= 0)
         eddy_task_give_way(t);
 }
+
+/* The task on @s has ended, and the canary is no more: says so, and ends the process. */
+_Noreturn void eddy_overflow_found(struct eddy_stack *s);
 
 void eddy_scope_init(struct scope *s, struct eddy_loop *loop, struct scope *parent,
                      const struct eddy_scope_options *options);

@@ -232,7 +232,7 @@ EDDY_TEST(a_hundred_half_heads_delay_nobody_and_get_408)
 {
     enum { SLOW = 100, QUICK = 50 };
     struct eddy_stream *slow[SLOW] = { 0 };
-    struct eddy_stack_info stacks;
+    struct eddy_stack_info stacks = { .size = sizeof stacks };
     struct eddy_http_stats stats;
     struct house h;
 

@@ -276,7 +276,7 @@ EDDY_TEST(nothing_is_kept_for_an_idle_connection)
     EDDY_CHECK(peer_open(&p, server, PEER_PLAIN));
     peer_say(&p, GET_OK);
     EDDY_CHECK(peer_got_text(&p, "[h]"));
-    struct eddy_stack_info stacks;
+    struct eddy_stack_info stacks = { .size = sizeof stacks };
     eddy_stack_info(&stacks);
     EDDY_CHECK_EQ(stacks.live, 0);
     peer_close(&p);

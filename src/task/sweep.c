@@ -1,0 +1,167 @@
+/*
+ * task/sweep.c - looking through the warm stacks, in pieces; stack.h tells why and when
+ *
+ * A sweep takes the list of each class in its turn, and looks at its stacks one by one: it stays
+ * (and is in the list again, from where it may be taken at any time), or it is to be cold. What a
+ * task needs meanwhile comes from the list, then from what the sweep has not looked at. Cold ones
+ * are made when all of a class are chosen, for then neighbours are known.
+ *
+ * An iteration of the loop does SLICE stacks' work of it, about half a millisecond; the loop does
+ * not sleep until it is done.
+ */
+#include "task/stack.h"
+
+#include "base/sys.h"
+
+#include <eddy/log.h>
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define SLICE 512
+#define SWEEP_AFTER_NS INT64_C(1000000000)
+#define PAGES 4096 /* asked for with one call */
+
+/* Bytes in memory between two addresses; @len if the kernel does not tell. */
+static size_t resident(char *at, size_t len)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    unsigned char in_memory[PAGES];
+    size_t count = 0;
+
+    for (size_t done = 0; done < len; done += PAGES * page) {
+        size_t part = len - done < PAGES * page ? len - done : PAGES * page;
+        if (eddy__sys.mincore(at + done, part, in_memory) < 0)
+            return len;
+        for (size_t i = 0; i < part / page; i++)
+            count += in_memory[i] & 1;
+    }
+    return count * page;
+}
+
+/* What a warm stack holds, after what lies deep was returned. */
+static size_t measure(struct eddy_stack_pool *p, struct eddy_stack *s)
+{
+    size_t usable = s->class->usable;
+    size_t deep = usable > EDDY_STACK_KEEP ? usable - EDDY_STACK_KEEP : 0;
+    char *low = eddy_stack_low(s);
+    size_t bytes = resident(low, deep);
+
+    if (bytes > 0 && !p->stuck) {
+        if (eddy__sys.madvise(low, deep, MADV_DONTNEED) == 0)
+            bytes = 0;
+        else
+            eddy_stack_stuck(p);
+    }
+    return bytes + resident(low + deep, usable - deep);
+}
+
+void eddy_stack_stuck(struct eddy_stack_pool *p)
+{
+    if (!p->stuck)
+        eddy_log(EDDY_LOG_WARNING, "the kernel takes no memory of idle stacks back: is it locked?");
+    p->stuck = true;
+}
+
+static void look_at(struct eddy_stack_pool *p, struct eddy_stack *s)
+{
+    struct eddy_stack_class *c = s->class;
+    const size_t most = p->bound - p->bound / 4;
+
+    p->bytes -= s->bytes;
+    if (p->kept < most && s->bytes == c->usable)
+        s->bytes = measure(p, s);
+    if (p->kept + s->bytes > most && !p->stuck) {
+        eddy_stack_cool(s);
+        return;
+    }
+    p->kept += s->bytes;
+    p->bytes += s->bytes;
+    s->next = c->warm;
+    c->warm = s;
+}
+
+static void take_list(struct eddy_stack_pool *p)
+{
+    struct eddy_stack_class *c = &p->classes[p->at];
+
+    p->todo = c->warm;
+    c->warm = NULL;
+}
+
+void eddy_stack_sweep_begin(struct eddy_stack_pool *p)
+{
+    assert(!p->sweeping);
+    p->sweeping = true;
+    p->kept = 0;
+    p->at = 0;
+    take_list(p);
+    eddy_stack_watch(p);
+}
+
+bool eddy_stack_sweep(struct eddy_stack_pool *p, size_t budget)
+{
+    assert(p->sweeping);
+    for (;;) {
+        struct eddy_stack *s = p->todo;
+        if (budget == 0)
+            return true;
+        if (s) {
+            size_t cost = 1 + s->class->usable / (1024 * 1024);
+            p->todo = s->next;
+            look_at(p, s);
+            budget = budget > cost ? budget - cost : 0;
+            continue;
+        }
+        budget = eddy_stack_return_some(p, &p->classes[p->at], budget);
+        if (budget == 0)
+            continue;
+        if (++p->at == EDDY_STACK_CLASSES)
+            break;
+        take_list(p);
+    }
+    p->sweeping = false;
+    p->wanted = p->kept + p->bound / 4;
+    eddy_stack_watch(p);
+    return false;
+}
+
+/* --- when -------------------------------------------------------------------------------------------- */
+
+static void go_on(struct eddy_soon *soon)
+{
+    struct eddy_stack_pool *p = eddy_container_of(soon, struct eddy_stack_pool, soon);
+
+    if (eddy_stack_sweep(p, SLICE))
+        eddy__soon(p->loop, soon, go_on);
+}
+
+static void fire(struct eddy_timer *t)
+{
+    struct eddy_stack_pool *p = eddy_container_of(t, struct eddy_stack_pool, timer);
+
+    eddy_stack_sweep_begin(p);
+    eddy__soon(p->loop, &p->soon, go_on);
+}
+
+/* Whether to sweep, by and by. If the kernel takes nothing back there is no use in it. */
+static bool is_due(struct eddy_stack_pool *p)
+{
+    return p->loop && !p->sweeping && !p->stuck && !eddy_timer_is_armed(&p->timer) &&
+           p->bytes > p->wanted;
+}
+
+void eddy_stack_watch(struct eddy_stack_pool *p)
+{
+    if (is_due(p))
+        eddy__timer_start(p->loop, &p->timer, p->loop->now_ns + SWEEP_AFTER_NS, fire);
+    bool waits = !p->loop || p->sweeping || p->stuck || eddy_timer_is_armed(&p->timer);
+    p->attention = p->bare ? 0 : waits ? SIZE_MAX : p->wanted;
+}
+
+void eddy_stack_notice(struct eddy_stack_pool *p, struct eddy_stack *s)
+{
+    if (p->bare && eddy_stack_has_run_over(s) && p->overrun)
+        p->overrun(s);
+    eddy_stack_watch(p);
+}
