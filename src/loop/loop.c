@@ -19,6 +19,7 @@
 #include <eddy/log.h>
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -304,6 +305,8 @@ void eddy_loop_free(struct eddy_loop *loop)
     /* Work that has begun is waited for: its memory is somebody's, and its thread ours. */
     while (eddy_pool_out(loop))
         eddy__loop_iterate(loop, -1);
+    while (atomic_load(&loop->posters))
+        sched_yield();
     eddy_pool_free(loop);
     eddy_signals_forget(loop);
     loop->driver->ops->close(loop->driver);

@@ -62,6 +62,7 @@ struct eddy_loop {
     void (*slot_free[EDDY_SLOTS])(void *slot);
 
     _Atomic(struct eddy_post *) posts; /* a stack, newest first; any thread pushes */
+    atomic_uint posters;               /* threads that are pushing one just now */
     atomic_bool asleep;                /* in, or about to enter, the driver's wait */
     _Atomic uint64_t signals;          /* bits of signals that came */
     struct eddy_loop_options options;
