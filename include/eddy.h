@@ -10,6 +10,7 @@
 #include <eddy/address.h>
 #include <eddy/arena.h>
 #include <eddy/buffer.h>
+#include <eddy/channel.h>
 #include <eddy/common.h>
 #include <eddy/dns.h>
 #include <eddy/error.h>

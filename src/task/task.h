@@ -85,6 +85,7 @@ struct task_room {
     struct scope root_scope;
     struct eddy_context thread;
     struct eddy_stack_pool stacks;
+    uint64_t dice; /* eddy_select()'s; 0: not seeded yet */
 };
 
 #define TRIES_A_TURN 32
