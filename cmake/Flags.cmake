@@ -53,9 +53,13 @@ add_compile_options(-ftls-model=initial-exec)
 
 # We switch stacks by hand. Marked for shadow stacks (SHSTK), a program is killed at the first switch
 # on a kernel and libc that honour the mark; so no object may claim it. Branch tracking alone is not
-# enforced for user space on Linux, so nothing is lost by claiming neither.
+# enforced for user space on Linux, so nothing is lost by claiming neither. AArch64's guarded control
+# stack (GCS) is the same thing, which newer compilers count as "standard" protection; signed return
+# addresses and branch tracking the switch can live with there, and they are enforced.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|i.86)$")
   add_compile_options(-fcf-protection=none)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
+  add_compile_options(-mbranch-protection=pac-ret+bti)
 endif()
 
 # GCC clears and copies structs of a few hundred bytes with `rep stos` and `rep movs`, whose start alone

@@ -90,6 +90,7 @@ static inline __attribute__((always_inline)) void eddy_switch(void **save, void 
     register void *x1 __asm__("x1") = to;
     register void *x2 __asm__("x2") = &frame;
 
+    /* clang-format off */
     __asm__ volatile(
         "adr     x9, 1f\n\t"
         "mov     x10, sp\n\t"
@@ -101,10 +102,12 @@ static inline __attribute__((always_inline)) void eddy_switch(void **save, void 
         "ldr     x12, [x1, #32]\n\t"
         "cmp     x11, x12\n\t"
         "b.ne    2f\n"
-        "3:\tldp x9, x10, [x1]\n\t" EDDY_SWITCH_CFI_ENDS "ldp     x29, x19, [x1, #16]\n\t"
+        "3:\tldp x9, x10, [x1]\n\t" EDDY_SWITCH_CFI_ENDS
+        "ldp     x29, x19, [x1, #16]\n\t"
         "mov     sp, x10\n\t"
         "br      x9\n"
-        "2:\n\t" EDDY_SWITCH_CFI_GOES_ON "msr     fpcr, x12\n\t"
+        "2:\n\t" EDDY_SWITCH_CFI_GOES_ON
+        "msr     fpcr, x12\n\t"
         "b       3b\n"
         "1:\thint #36\n"
         : "+r"(x0), "+r"(x1), "+r"(x2)
@@ -114,6 +117,7 @@ static inline __attribute__((always_inline)) void eddy_switch(void **save, void 
           "x26", "x27", "x28", "x30", "cc", "memory", "v0", "v1", "v2", "v3", "v4", "v5", "v6",
           "v7", "v8", "v9", "v10", "v11", "v12", "v13", "v14", "v15", "v16", "v17", "v18", "v19",
           "v20", "v21", "v22", "v23", "v24", "v25", "v26", "v27", "v28", "v29", "v30", "v31");
+    /* clang-format on */
 }
 
 #endif

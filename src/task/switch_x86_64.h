@@ -87,36 +87,39 @@ static inline __attribute__((always_inline)) void eddy_switch(void **save, void 
 {
     struct eddy_switch_frame frame;
 
-    __asm__ volatile("leaq    1f(%%rip), %%rax\n\t"
-                     "movq    %%rax, 0(%%rdx)\n\t"
-                     "movq    %%rsp, 8(%%rdx)\n\t"
-                     "movq    %%rbp, 16(%%rdx)\n\t"
-                     "movq    %%rbx, 24(%%rdx)\n\t"
-                     "stmxcsr 32(%%rdx)\n\t"
-                     "fnstcw  36(%%rdx)\n\t"
-                     "movl    32(%%rdx), %%eax\n\t"
-                     "movzwl  36(%%rdx), %%ecx\n\t"
-                     "movq    %%rdx, (%%rdi)\n\t"
-                     "xorl    32(%%rsi), %%eax\n\t"
-                     "testl   $0xffc0, %%eax\n\t"
-                     "jne     2f\n\t"
-                     "cmpw    36(%%rsi), %%cx\n\t"
-                     "jne     2f\n"
-                     "3:\n\t" EDDY_SWITCH_CFI_ENDS "movq    8(%%rsi), %%rsp\n\t"
-                     "movq    16(%%rsi), %%rbp\n\t"
-                     "movq    24(%%rsi), %%rbx\n\t"
-                     "jmp     *0(%%rsi)\n"
-                     "2:\n\t" EDDY_SWITCH_CFI_GOES_ON "ldmxcsr 32(%%rsi)\n\t"
-                     "fldcw   36(%%rsi)\n\t"
-                     "jmp     3b\n"
-                     "1:"
-                     : "+D"(save), "+S"(to)
-                     : "d"(&frame)
-                     : EDDY_SWITCH_LOST_AVX512 "rax", "rcx", "r8", "r9", "r10", "r11", "r12", "r13",
-                       "r14", "r15", "cc", "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5",
-                       "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",
-                       "xmm15", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)",
-                       "st(7)");
+    /* clang-format off */
+    __asm__ volatile(
+        "leaq    1f(%%rip), %%rax\n\t"
+        "movq    %%rax, 0(%%rdx)\n\t"
+        "movq    %%rsp, 8(%%rdx)\n\t"
+        "movq    %%rbp, 16(%%rdx)\n\t"
+        "movq    %%rbx, 24(%%rdx)\n\t"
+        "stmxcsr 32(%%rdx)\n\t"
+        "fnstcw  36(%%rdx)\n\t"
+        "movl    32(%%rdx), %%eax\n\t"
+        "movzwl  36(%%rdx), %%ecx\n\t"
+        "movq    %%rdx, (%%rdi)\n\t"
+        "xorl    32(%%rsi), %%eax\n\t"
+        "testl   $0xffc0, %%eax\n\t"
+        "jne     2f\n\t"
+        "cmpw    36(%%rsi), %%cx\n\t"
+        "jne     2f\n"
+        "3:\tmovq 8(%%rsi), %%rsp\n\t" EDDY_SWITCH_CFI_ENDS
+        "movq    16(%%rsi), %%rbp\n\t"
+        "movq    24(%%rsi), %%rbx\n\t"
+        "jmp     *0(%%rsi)\n"
+        "2:\n\t" EDDY_SWITCH_CFI_GOES_ON
+        "ldmxcsr 32(%%rsi)\n\t"
+        "fldcw   36(%%rsi)\n\t"
+        "jmp     3b\n"
+        "1:"
+        : "+D"(save), "+S"(to)
+        : "d"(&frame)
+        : EDDY_SWITCH_LOST_AVX512 "rax", "rcx", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+          "r15", "cc", "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
+          "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "st", "st(1)",
+          "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)");
+    /* clang-format on */
 }
 
 #endif

@@ -17,6 +17,7 @@
 EDDY_TEST(errors_are_negative_codes)
 {
     char byte;
+    struct epoll_event event;
 
     EDDY_CHECK_ERR(eddy__sys.read(-1, &byte, 1), -EBADF);
     EDDY_CHECK_ERR(eddy__sys.write(-1, &byte, 1), -EBADF);
@@ -24,7 +25,7 @@ EDDY_TEST(errors_are_negative_codes)
     EDDY_CHECK_ERR(eddy__sys.send(-1, &byte, 1, 0), -EBADF);
     EDDY_CHECK_ERR(eddy__sys.accept(-1, NULL, NULL), -EBADF);
     EDDY_CHECK_ERR(eddy__sys.close(-1), -EBADF);
-    EDDY_CHECK_ERR(eddy__sys.epoll_wait(-1, NULL, 1, 0), -EBADF);
+    EDDY_CHECK_ERR(eddy__sys.epoll_wait(-1, &event, 1, 0), -EBADF);
     EDDY_CHECK(eddy__sys.mmap((size_t)1 << 62) == NULL);
 }
 
