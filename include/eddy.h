@@ -26,6 +26,7 @@
 #include <eddy/net.h>
 #include <eddy/poller.h>
 #include <eddy/serve.h>
+#include <eddy/sim.h>
 #include <eddy/slice.h>
 #include <eddy/stream.h>
 #include <eddy/task.h>

@@ -7,7 +7,7 @@
  * The environment variable EDDY_NAMESERVERS="127.0.0.1:5300,192.0.2.1" names other servers; it
  * is read when a loop resolves its first name. Each server has 2 s for its answer, and two tries.
  *
- * Answers are not cached. Under the simulator only numeric hosts and localhost have addresses.
+ * Answers are not cached. Under the simulator (eddy/sim.h) names are those of its hosts.
  */
 #ifndef EDDY_DNS_H
 #define EDDY_DNS_H
@@ -45,7 +45,7 @@ struct eddy_resolve_options {
  * Return: 0, or negative, with the text in options->error:
  *   -EDDY_ENONAME    there is no such name, or it has no address of that family
  *   -EDDY_ERESOLVER  no server answered, or it failed
- *   -EDDY_ESIM       the simulator knows no names      -ENOMEM
+ *   -ENOMEM
  *   -ETIMEDOUT, -ECANCELED  see eddy/task.h            -EDEADLK  in a callback
  * Source: getaddrinfo(3), RFC 6761 6.3.   Since: 0.1
  */

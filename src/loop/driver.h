@@ -56,6 +56,11 @@ struct eddy_driver_ops {
     int64_t (*now_ns)(struct eddy_driver *d);
     int64_t (*wall_ns)(struct eddy_driver *d);
     int (*random)(struct eddy_driver *d, void *buf, size_t len);
+
+    /* Only where everything is made up, NULL elsewhere: 0..sides-1, for all that a real machine
+     * leaves open (what of the ready runs first, how long a thread takes). Such a driver does
+     * EDDY_OP_LOOKUP, too. */
+    uint64_t (*dice)(struct eddy_driver *d, uint64_t sides);
 };
 
 struct eddy_driver {
@@ -67,6 +72,11 @@ struct eddy_driver {
     struct eddy_loop *loop; /* whose it is; file operations of the ready driver go to its pool */
     int64_t *clock;         /* turn() writes the time here, between its wait and the first done() */
 };
+
+static inline bool eddy_driver_is_simulated(const struct eddy_driver *d)
+{
+    return d->ops->dice != NULL;
+}
 
 /* An operation is the driver's from here ... */
 static inline void eddy_driver_began(struct eddy_driver *d, struct eddy_op *op)

@@ -10,24 +10,60 @@
  * their way, in how many pieces they come and go, what completes first of what could, whether a
  * cancel takes effect at once or later, and then, whether something still completes before it.
  *
- * What it does not do, it refuses with -EDDY_ESIM: POLL, and every descriptor not its own.
+ * What it does not do, it refuses with -EDDY_ESIM, and the log names it: POLL, and every descriptor
+ * not its own.
  */
 #include "base/memory.h"
 #include "base/sanitize.h"
 #include "base/sys.h"
+#include "loop/loop.h"
 #include "loop/sim.h"
+
+#include <eddy/log.h>
 
 #include <limits.h>
 #include <string.h>
 
 #define EVENTS_A_TURN 1024
-#define START_NS 1000000000                /* of the monotonic clock: not 0, which means unset */
-#define WALL_OFFSET_NS 1704067199000000000 /* so that it starts at 2024-01-01T00:00:00Z */
-#define CONNECT_TRIES 6                    /* tcp_syn_retries' default, tcp(7) */
+#define WALL_START_NS 1704067200000000000 /* 2024-01-01T00:00:00Z */
+#define CONNECT_REPEATS 6                 /* tcp_syn_retries' default, tcp(7) */
+#define REFUSED_NS 50000                  /* by a rule: before the network */
 
-static struct eddy_sim *sim_of(struct eddy_driver *d)
+/* The seed of the simulation made last, for reports about what failed under it; 0: none. */
+static _Atomic uint64_t last_seed;
+
+uint64_t eddy__sim_last_seed(bool forget)
 {
-    return eddy_container_of(d, struct eddy_sim, driver);
+    return forget ? atomic_exchange(&last_seed, 0) : atomic_load(&last_seed);
+}
+
+/* --- what it does not do ----------------------------------------------------------------------- */
+
+int eddy_sim_refused(struct sim *s, const char *what)
+{
+    for (size_t i = 0; i < sizeof s->refused / sizeof s->refused[0]; i++) {
+        if (s->refused[i] && strcmp(s->refused[i], what) == 0)
+            break;
+        if (!s->refused[i]) {
+            s->refused[i] = what;
+            eddy_log(EDDY_LOG_WARNING, "the simulator does not do %s", what);
+            break;
+        }
+    }
+    return -EDDY_ESIM;
+}
+
+int eddy__sim_refuse(struct eddy_loop *loop, const char *what)
+{
+    if (!eddy_driver_is_simulated(loop->driver))
+        return 0;
+    return eddy_sim_refused(eddy_sim_of(loop->driver), what);
+}
+
+/* A descriptor that is none of ours. */
+int eddy_sim_not_ours(struct sim *s, int fd)
+{
+    return fd >= 0 && fd < SIM_FD ? eddy_sim_refused(s, "descriptors of others") : -EBADF;
 }
 
 /* --- completing ------------------------------------------------------------------------------- */
@@ -40,7 +76,7 @@ static bool finish_at_once(struct eddy_op *op, int res)
     return true;
 }
 
-static void detach(struct eddy_sim *s, struct eddy_sim_side *side)
+static void detach(struct sim *s, struct sim_side *side)
 {
     assert(side->op);
     eddy_driver_ended(&s->driver, side->op);
@@ -50,21 +86,20 @@ static void detach(struct eddy_sim *s, struct eddy_sim_side *side)
 }
 
 /* After it neither the slot nor the operation is touched: done() may have ended both. */
-static unsigned finish(struct eddy_sim *s, struct eddy_sim_slot *slot, struct eddy_sim_side *side,
-                       int res)
+static unsigned finish(struct sim *s, struct sim_slot *slot, struct sim_side *side, int res)
 {
     struct eddy_op *op = side->op;
 
     detach(s, side);
-    eddy_sim_log(s, EDDY_SIM_DONE, slot->index, (uint64_t)(int64_t)res);
+    eddy_sim_log(s, SIM_DONE, slot->index, (uint64_t)(int64_t)res);
     op->res = res;
     op->done(op, res);
     return 1;
 }
 
-static unsigned deliver(struct eddy_sim *s, struct eddy_sim_slot *slot, struct eddy_op *op, int res)
+static unsigned deliver(struct sim *s, struct sim_slot *slot, struct eddy_op *op, int res)
 {
-    eddy_sim_log(s, EDDY_SIM_DONE, slot->index, (uint64_t)(int64_t)res);
+    eddy_sim_log(s, SIM_DONE, slot->index, (uint64_t)(int64_t)res);
     op->more = true;
     op->res = res;
     op->done(op, res);
@@ -73,7 +108,7 @@ static unsigned deliver(struct eddy_sim *s, struct eddy_sim_slot *slot, struct e
 
 /* --- events ------------------------------------------------------------------------------------ */
 
-static unsigned read_bytes(struct eddy_sim *s, struct eddy_sim_slot *slot)
+static unsigned read_bytes(struct sim *s, struct sim_slot *slot)
 {
     struct eddy_op *op = slot->read.op;
 
@@ -81,18 +116,18 @@ static unsigned read_bytes(struct eddy_sim *s, struct eddy_sim_slot *slot)
         size_t cap = op->recv.len < INT_MAX ? op->recv.len : INT_MAX;
         return finish(s, slot, &slot->read, (int)eddy_sim_read(s, slot, op->recv.ptr, cap));
     }
-    eddy_unpoison(s->lend, EDDY_SIM_LEND);
-    size_t len = eddy_sim_read(s, slot, s->lend, EDDY_SIM_LEND);
-    eddy_sim_look(s, slot, EDDY_SIM_READ); /* there may be more, the end, or a cancel */
+    eddy_unpoison(s->lend, SIM_LEND);
+    size_t len = eddy_sim_read(s, slot, s->lend, SIM_LEND);
+    eddy_sim_look(s, slot, SIM_READ); /* there may be more, the end, or a cancel */
     op->lend.ptr = s->lend;
     deliver(s, slot, op, (int)len);
-    eddy_poison(s->lend, EDDY_SIM_LEND);
+    eddy_poison(s->lend, SIM_LEND);
     return 1;
 }
 
-static unsigned look_read(struct eddy_sim *s, struct eddy_sim_slot *slot)
+static unsigned look_read(struct sim *s, struct sim_slot *slot)
 {
-    struct eddy_sim_side *side = &slot->read;
+    struct sim_side *side = &slot->read;
 
     side->queued = false;
     if (!side->op)
@@ -100,10 +135,12 @@ static unsigned look_read(struct eddy_sim *s, struct eddy_sim_slot *slot)
     /* A cancel that was asked for races with what is there, and may lose: several times. */
     bool give_up = side->cancelled && eddy_sim_roll(s, 2) == 0;
 
-    if (slot->type == EDDY_SIM_LISTENER) {
-        struct eddy_sim_slot *connection = give_up ? NULL : eddy_sim_accept(slot);
+    if (slot->type == SIM_LISTENER) {
+        if (slot->reset)
+            return finish(s, slot, side, side->cancelled ? -ECANCELED : slot->why);
+        struct sim_slot *connection = give_up ? NULL : eddy_sim_accept(slot);
         if (connection) {
-            eddy_sim_look(s, slot, EDDY_SIM_READ);
+            eddy_sim_look(s, slot, SIM_READ);
             return deliver(s, slot, side->op, eddy_sim_fd(connection));
         }
         return side->cancelled ? finish(s, slot, side, -ECANCELED) : 0;
@@ -112,13 +149,27 @@ static unsigned look_read(struct eddy_sim *s, struct eddy_sim_slot *slot)
         return read_bytes(s, slot);
     if (side->cancelled)
         return finish(s, slot, side, -ECANCELED);
-    if (slot->ended || (slot->reset && slot->reset_told))
+    if ((slot->ended && slot->flying == 0) || (slot->reset && slot->reset_told))
         return finish(s, slot, side, 0);
     if (slot->reset) {
         slot->reset_told = true;
-        return finish(s, slot, side, -ECONNRESET);
+        return finish(s, slot, side, slot->why ? slot->why : -ECONNRESET);
     }
     return 0;
+}
+
+/* The same for what has no descriptor, or not yet: its slot goes first. */
+static unsigned finish_and_free(struct sim *s, struct sim_slot *slot, int res)
+{
+    struct eddy_op *op = slot->write.op;
+    uint32_t index = slot->index;
+
+    detach(s, &slot->write);
+    eddy_sim_slot_free(s, slot);
+    eddy_sim_log(s, SIM_DONE, index, (uint64_t)(int64_t)res);
+    op->res = res;
+    op->done(op, res);
+    return 1;
 }
 
 static bool send_is_over(struct eddy_op *op)
@@ -130,23 +181,18 @@ static bool send_is_over(struct eddy_op *op)
     return op->send.count == 0;
 }
 
-static unsigned look_write(struct eddy_sim *s, struct eddy_sim_slot *slot)
+static unsigned look_write(struct sim *s, struct sim_slot *slot)
 {
-    struct eddy_sim_side *side = &slot->write;
+    struct sim_side *side = &slot->write;
     struct eddy_op *op = side->op;
 
     side->queued = false;
     if (!op)
         return 0;
-    if (slot->type == EDDY_SIM_CONNECTING) {
-        if (!side->cancelled)
+    if (slot->type == SIM_CONNECTING) {
+        if (!side->cancelled && !slot->reset)
             return 0;
-        detach(s, side);
-        eddy_sim_slot_free(s, slot);
-        eddy_sim_log(s, EDDY_SIM_DONE, slot->index, (uint64_t)(int64_t)-ECANCELED);
-        op->res = -ECANCELED;
-        op->done(op, -ECANCELED);
-        return 1;
+        return finish_and_free(s, slot, side->cancelled ? -ECANCELED : slot->why);
     }
     if (side->cancelled)
         return finish(s, slot, side, -ECANCELED);
@@ -161,52 +207,65 @@ static unsigned look_write(struct eddy_sim *s, struct eddy_sim_slot *slot)
     op->scratch[0] += (uint64_t)n;
     if (send_is_over(op))
         return finish(s, slot, side, (int)op->scratch[0]);
-    eddy_sim_look(s, slot, EDDY_SIM_WRITE);
+    eddy_sim_look(s, slot, SIM_WRITE);
     return 0;
 }
 
-static unsigned reach_listener(struct eddy_sim *s, struct eddy_sim_slot *slot, uint32_t try)
+static unsigned finish_errand(struct sim *s, struct sim_slot *slot, int res)
 {
-    struct eddy_sim_side *side = &slot->write;
-
-    if (slot->type != EDDY_SIM_CONNECTING)
-        return 0; /* cancelled meanwhile */
-    int r = eddy_sim_establish(s, slot);
-    if (r == -EAGAIN && try < CONNECT_TRIES) {
-        /* A full backlog drops the SYN, which is repeated after 1, 2, 4, ... seconds. */
-        eddy_sim_post(s, slot, EDDY_SIM_CONNECT, s->now_ns + ((int64_t)1000000000 << try), try + 1);
-        return 0;
-    }
-    if (r == 0)
-        return finish(s, slot, side, eddy_sim_fd(slot));
-
-    struct eddy_op *op = side->op;
-    r = r == -EAGAIN ? -EDDY_EPEER_TIMEOUT : r;
-    detach(s, side);
-    eddy_sim_slot_free(s, slot);
-    eddy_sim_log(s, EDDY_SIM_DONE, slot->index, (uint64_t)(int64_t)r);
-    op->res = r;
-    op->done(op, r);
-    return 1;
+    if (slot->file)
+        eddy_sim_disk_drop(s->hosts[slot->host], slot->file);
+    slot->file = NULL;
+    return finish_and_free(s, slot, res);
 }
 
-static unsigned happen(struct eddy_sim *s)
+static unsigned reach_listener(struct sim *s, struct sim_slot *slot, uint32_t try)
 {
-    struct eddy_sim_event e = eddy_sim_pop(s);
-    struct eddy_sim_slot *slot = s->slots[e.slot];
-    bool is_free = slot->type == EDDY_SIM_FREE;
+    struct sim_side *side = &slot->write;
+
+    if (slot->type != SIM_CONNECTING || slot->reset)
+        return 0; /* cancelled meanwhile, or the host went down */
+    /* What gets no answer (a full backlog drops the SYN, too) is repeated after 1, 2, 4, ... s. */
+    int r = try > CONNECT_REPEATS ? -EDDY_EPEER_TIMEOUT : eddy_sim_establish(s, slot);
+    if (r == -EAGAIN) {
+        eddy_sim_post(s, slot, SIM_CONNECT, s->now_ns + ((int64_t)1000000000 << try), try + 1);
+        return 0;
+    }
+    return r == 0 ? finish(s, slot, side, eddy_sim_fd(slot)) : finish_and_free(s, slot, r);
+}
+
+static unsigned errand_done(struct sim *s, struct sim_slot *slot)
+{
+    struct eddy_op *op = slot->write.op;
+
+    if (slot->write.cancelled && eddy_sim_roll(s, 2) == 0)
+        return finish_errand(s, slot, -ECANCELED);
+    return finish_errand(s, slot,
+                         op->kind == EDDY_OP_LOOKUP ? eddy_sim_lookup(s, slot, op)
+                                                    : eddy_sim_file_do(s, slot, op));
+}
+
+static unsigned happen(struct sim *s)
+{
+    struct sim_event e = eddy_sim_pop(s);
+    struct sim_slot *slot = s->slots[e.slot];
+    bool is_free = slot->type == SIM_FREE;
 
     eddy_sim_slot_settle(s, slot);
     if (is_free)
         return 0;
     eddy_sim_log(s, e.kind, e.slot, e.bytes);
     switch (e.kind) {
-    case EDDY_SIM_READ: return look_read(s, slot);
-    case EDDY_SIM_WRITE: return look_write(s, slot);
-    case EDDY_SIM_CONNECT: return reach_listener(s, slot, e.bytes);
-    case EDDY_SIM_CLOSE: {
+    case SIM_READ: return look_read(s, slot);
+    case SIM_WRITE: return look_write(s, slot);
+    case SIM_CONNECT: return reach_listener(s, slot, e.bytes);
+    case SIM_ERRAND: return errand_done(s, slot);
+    case SIM_CLOSE: {
         struct eddy_op *op = slot->close.op;
         detach(s, &slot->close);
+        if (slot->file)
+            eddy_sim_disk_drop(s->hosts[slot->host], slot->file);
+        slot->file = NULL;
         eddy_sim_close(s, slot);
         op->res = 0;
         op->done(op, 0);
@@ -218,7 +277,7 @@ static unsigned happen(struct eddy_sim *s)
 
 /* --- submit and cancel ---------------------------------------------------------------------------- */
 
-static bool hold(struct eddy_sim *s, struct eddy_sim_side *side, struct eddy_op *op)
+static bool hold(struct sim *s, struct sim_side *side, struct eddy_op *op)
 {
     if (side->op)
         return finish_at_once(op, -EBUSY);
@@ -228,31 +287,41 @@ static bool hold(struct eddy_sim *s, struct eddy_sim_side *side, struct eddy_op 
     return false;
 }
 
-static bool submit_connect(struct eddy_sim *s, struct eddy_op *op)
+static bool submit_connect(struct sim *s, struct eddy_op *op)
 {
-    struct eddy_sim_slot *slot = NULL;
+    struct sim_slot *slot = NULL;
     struct sockaddr_storage remote;
 
     int r = eddy_sim_copy_address(&remote, op->connect.addr, op->connect.len);
+    int here = eddy_sim_host_here(s);
+    if (r == 0 && s->hosts[here]->down)
+        r = -ENETDOWN;
     if (r == 0)
-        r = eddy_sim_slot_new(s, EDDY_SIM_CONNECTING, &slot);
+        r = eddy_sim_slot_new(s, SIM_CONNECTING, &slot);
     if (r < 0)
         return finish_at_once(op, r);
     assert(slot);
+    slot->host = (uint16_t)here;
     slot->remote = remote;
     slot->remote_len = op->connect.len;
     op->fd = eddy_sim_fd(slot);
-    eddy_sim_post(s, slot, EDDY_SIM_CONNECT, s->now_ns + eddy_sim_latency(s), 0);
+    int to = eddy_sim_host_at(s, &remote, here);
+    bool refused = remote.ss_family != AF_UNIX &&
+                   eddy_sim_rule(s, EDDY_SIM_REFUSE, here, to, ntohs(eddy_sim_port(&remote)));
+    int64_t delay_ns = refused ? REFUSED_NS : eddy_sim_latency(s, here, to);
+    eddy_sim_post(s, slot, SIM_CONNECT, s->now_ns + delay_ns, 0);
     return hold(s, &slot->write, op);
 }
 
-static bool submit_io(struct eddy_sim *s, struct eddy_sim_slot *slot, struct eddy_op *op)
+static bool submit_io(struct sim *s, struct sim_slot *slot, struct eddy_op *op)
 {
     bool is_accept = op->kind == EDDY_OP_ACCEPT;
     bool is_send = op->kind == EDDY_OP_SEND;
     uint64_t total = 0;
 
-    if (is_accept != (slot->type == EDDY_SIM_LISTENER))
+    if (slot->type == SIM_FILE)
+        return finish_at_once(op, -ENOTSOCK);
+    if (is_accept != (slot->type == SIM_LISTENER))
         return finish_at_once(op, is_accept ? -EINVAL : -ENOTCONN);
     if (is_send) {
         for (unsigned i = 0; i < op->send.count; i++)
@@ -265,59 +334,79 @@ static bool submit_io(struct eddy_sim *s, struct eddy_sim_slot *slot, struct edd
     }
     if (hold(s, is_send ? &slot->write : &slot->read, op))
         return true;
-    eddy_sim_look(s, slot, is_send ? EDDY_SIM_WRITE : EDDY_SIM_READ);
+    eddy_sim_look(s, slot, is_send ? SIM_WRITE : SIM_READ);
     return false;
+}
+
+static bool submit_lookup(struct sim *s, struct eddy_op *op)
+{
+    int here = eddy_sim_host_here(s);
+    const struct eddy_sim_fault *slow = eddy_sim_rule(
+        s, EDDY_SIM_LATENCY, here, eddy_sim_host_find(s, op->lookup.of->name), 0);
+    /* Asked of a cache nearby, unless a row says more. */
+    int64_t delay_ns = slow ? eddy_sim_delay(s, slow) : 50000 * (int64_t)(1 + eddy_sim_roll(s, 8));
+
+    return !eddy_sim_errand(s, op, delay_ns);
 }
 
 static bool sim_submit(struct eddy_driver *d, struct eddy_op *op)
 {
-    struct eddy_sim *s = sim_of(d);
+    struct sim *s = eddy_sim_of(d);
 
     assert(!op->pending && op->kind < EDDY_OP_KINDS);
     if (op->kind == EDDY_OP_CONNECT)
         return submit_connect(s, op);
-    if (op->kind == EDDY_OP_POLL || eddy_op_is_file(op))
-        return finish_at_once(op, -EDDY_ESIM);
+    if (op->kind == EDDY_OP_POLL)
+        return finish_at_once(op, eddy_sim_refused(s, "waiting for descriptors to be ready"));
+    if (op->kind == EDDY_OP_LOOKUP)
+        return submit_lookup(s, op);
+    if (eddy_op_is_file(op))
+        return eddy_sim_file_submit(s, op);
 
-    struct eddy_sim_slot *slot = eddy_sim_slot(s, op->fd);
-    if (!slot || slot->type == EDDY_SIM_CONNECTING)
-        return finish_at_once(op, op->fd >= 0 && op->fd < EDDY_SIM_FD ? -EDDY_ESIM : -EBADF);
+    struct sim_slot *slot = eddy_sim_slot(s, op->fd);
+    if (!slot || slot->type == SIM_CONNECTING)
+        return finish_at_once(op, eddy_sim_not_ours(s, op->fd));
     if (op->kind != EDDY_OP_CLOSE)
         return submit_io(s, slot, op);
 
     assert(!slot->read.op && !slot->write.op);
     if (hold(s, &slot->close, op))
         return true;
-    eddy_sim_post(s, slot, EDDY_SIM_CLOSE, s->now_ns + (int64_t)eddy_sim_roll(s, 20000), 0);
+    eddy_sim_post(s, slot, SIM_CLOSE, s->now_ns + (int64_t)eddy_sim_roll(s, 20000), 0);
     return false;
 }
 
 static bool sim_cancel(struct eddy_driver *d, struct eddy_op *op)
 {
-    struct eddy_sim *s = sim_of(d);
-    struct eddy_sim_slot *slot = eddy_sim_slot(s, op->fd);
+    struct sim *s = eddy_sim_of(d);
+    bool is_errand = op->kind == EDDY_OP_LOOKUP || eddy_op_is_file(op);
+    struct sim_slot *slot = is_errand ? eddy_sim_errand_of(s, op) : eddy_sim_slot(s, op->fd);
 
     assert(op->pending && slot);
     if (op->kind == EDDY_OP_CLOSE)
         return false;
-    struct eddy_sim_side *side = slot->read.op == op ? &slot->read : &slot->write;
+    struct sim_side *side = slot->read.op == op ? &slot->read : &slot->write;
     assert(side->op == op);
     if (side->cancelled)
         return false;
     if (eddy_sim_roll(s, 2)) {
         side->cancelled = true;
-        eddy_sim_look(s, slot, side == &slot->read ? EDDY_SIM_READ : EDDY_SIM_WRITE);
+        if (!is_errand)
+            eddy_sim_look(s, slot, side == &slot->read ? SIM_READ : SIM_WRITE);
         return false;
     }
     detach(s, side);
-    if (slot->type == EDDY_SIM_CONNECTING)
+    if (is_errand && slot->file)
+        eddy_sim_disk_drop(s->hosts[slot->host], slot->file);
+    slot->file = NULL;
+    if (is_errand || slot->type == SIM_CONNECTING)
         eddy_sim_slot_free(s, slot);
     return finish_at_once(op, -ECANCELED);
 }
 
 /* --- the turn ---------------------------------------------------------------------------------------- */
 
-static bool take_wake(struct eddy_sim *s)
+static bool take_wake(struct sim *s)
 {
     uint64_t count;
 
@@ -329,7 +418,7 @@ static bool take_wake(struct eddy_sim *s)
 
 static int sim_turn(struct eddy_driver *d, int64_t timeout_ns)
 {
-    struct eddy_sim *s = sim_of(d);
+    struct sim *s = eddy_sim_of(d);
     unsigned count = 0;
     bool woken = take_wake(s);
     int64_t until_ns = timeout_ns < 0                       ? INT64_MAX
@@ -370,7 +459,7 @@ static int sim_turn(struct eddy_driver *d, int64_t timeout_ns)
 static void sim_wake(struct eddy_driver *d)
 {
     static const uint64_t one = 1;
-    struct eddy_sim *s = sim_of(d);
+    struct sim *s = eddy_sim_of(d);
     int saved = errno; /* a signal handler must leave it */
 
     if (!atomic_exchange(&s->woken, true))
@@ -382,17 +471,17 @@ static void sim_wake(struct eddy_driver *d)
 
 static int64_t sim_now_ns(struct eddy_driver *d)
 {
-    return sim_of(d)->now_ns;
+    return eddy_sim_of(d)->now_ns;
 }
 
 static int64_t sim_wall_ns(struct eddy_driver *d)
 {
-    return sim_of(d)->now_ns + WALL_OFFSET_NS;
+    return eddy_sim_of(d)->now_ns + eddy_sim_of(d)->wall_offset_ns;
 }
 
 static int sim_random(struct eddy_driver *d, void *buf, size_t len)
 {
-    struct eddy_sim *s = sim_of(d);
+    struct sim *s = eddy_sim_of(d);
 
     for (size_t at = 0; at < len; at += sizeof(uint64_t)) {
         uint64_t word = eddy_sim_next(&s->randomness);
@@ -401,23 +490,32 @@ static int sim_random(struct eddy_driver *d, void *buf, size_t len)
     return 0;
 }
 
-uint64_t eddy_sim_hash(const struct eddy_driver *d)
+static uint64_t sim_dice(struct eddy_driver *d, uint64_t sides)
 {
-    return ((const struct eddy_sim *)(const void *)d)->hash;
+    return eddy_sim_roll(eddy_sim_of(d), sides);
 }
 
-static void sim_free(struct eddy_sim *s)
+uint64_t eddy_sim_history(const struct eddy_driver *d)
+{
+    return ((const struct sim *)(const void *)d)->hash;
+}
+
+static void sim_free(struct sim *s)
 {
     for (size_t i = 0; i < s->slot_count; i++) {
         eddy__free(s->slots[i]->in, s->slots[i]->in_cap);
         eddy__free(s->slots[i], sizeof *s->slots[i]);
     }
+    for (size_t i = 0; i < s->host_count; i++)
+        eddy_sim_host_free(s->hosts[i]);
+    eddy__free(s->hosts, s->host_cap * sizeof *s->hosts);
+    eddy__free(s->rules, s->rule_cap * sizeof *s->rules);
     eddy__free(s->slots, s->slot_cap * sizeof *s->slots);
     eddy__free(s->unused, s->slot_cap * sizeof *s->unused);
     eddy__free(s->heap, s->heap_cap * sizeof *s->heap);
     if (s->lend) {
-        eddy_unpoison(s->lend, EDDY_SIM_LEND);
-        eddy__free(s->lend, EDDY_SIM_LEND);
+        eddy_unpoison(s->lend, SIM_LEND);
+        eddy__free(s->lend, SIM_LEND);
     }
     if (s->event_fd >= 0)
         eddy__sys.close(s->event_fd);
@@ -427,7 +525,7 @@ static void sim_free(struct eddy_sim *s)
 static int sim_open(const struct eddy_driver_config *config, struct eddy_driver **ret_driver,
                     const char **why)
 {
-    struct eddy_sim *s = eddy__zalloc(sizeof *s);
+    struct sim *s = eddy__zalloc(sizeof *s);
     (void)why;
 
     if (!s)
@@ -435,17 +533,20 @@ static int sim_open(const struct eddy_driver_config *config, struct eddy_driver 
     s->driver.ops = &eddy_driver_sim;
     s->driver.backend = "sim";
     s->short_io = config->short_io;
-    s->now_ns = START_NS;
-    s->dice = config->seed;
+    s->now_ns = SIM_START_NS;
+    s->wall_offset_ns = WALL_START_NS - SIM_START_NS;
+    s->disk_bytes = SIM_DISK_BYTES;
+    s->seed = s->dice = config->seed;
     s->randomness = ~config->seed;
     s->event_fd = eddy__sys.eventfd(0);
-    s->lend = eddy__alloc(EDDY_SIM_LEND);
-    if (s->event_fd < 0 || !s->lend) {
-        int r = s->event_fd < 0 ? s->event_fd : -ENOMEM;
+    s->lend = eddy__alloc(SIM_LEND);
+    int r = s->event_fd < 0 ? s->event_fd : s->lend ? eddy_sim_host_have(s, "") : -ENOMEM;
+    if (r < 0) {
         sim_free(s);
         return r;
     }
-    eddy_poison(s->lend, EDDY_SIM_LEND);
+    eddy_poison(s->lend, SIM_LEND);
+    atomic_store(&last_seed, config->seed);
     *ret_driver = &s->driver;
     return 0;
 }
@@ -453,7 +554,7 @@ static int sim_open(const struct eddy_driver_config *config, struct eddy_driver 
 static void sim_close(struct eddy_driver *d)
 {
     assert(d->pending == 0);
-    sim_free(sim_of(d));
+    sim_free(eddy_sim_of(d));
 }
 
 const struct eddy_driver_ops eddy_driver_sim = {
@@ -470,4 +571,5 @@ const struct eddy_driver_ops eddy_driver_sim = {
     .now_ns = sim_now_ns,
     .wall_ns = sim_wall_ns,
     .random = sim_random,
+    .dice = sim_dice,
 };

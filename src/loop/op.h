@@ -50,11 +50,20 @@ enum eddy_op_kind {
     EDDY_OP_WRITE, /* to a file, at an offset; res: bytes, maybe fewer */
     EDDY_OP_FSYNC, /* res: 0 */
     EDDY_OP_STAT,  /* of a path, or of fd when the path is ""; res: 0 */
+    EDDY_OP_LOOKUP, /* of a name, by a driver that has names of its own; res: addresses found */
     EDDY_OP_KINDS
 };
 
 struct eddy_op;
 typedef void eddy_op_fn(struct eddy_op *op, int res);
+
+/* What a LOOKUP asks, and where the answer goes. */
+struct eddy_lookup {
+    const char *name;
+    int family; /* 0: any */
+    unsigned cap;
+    struct sockaddr_storage *ret;
+};
 
 struct eddy_op {
     eddy_op_fn *done;
@@ -84,6 +93,9 @@ struct eddy_op {
         struct {
             unsigned events; /* EDDY_READABLE | EDDY_WRITABLE */
         } poll;
+        struct {
+            struct eddy_lookup *of; /* stays valid until completion */
+        } lookup;
     };
     struct eddy_list link; /* the driver's */
     uint64_t scratch[2];   /* the driver's */
@@ -126,6 +138,11 @@ static inline void eddy_op_close(struct eddy_op *op, int fd, eddy_op_fn *done)
 static inline void eddy_op_poll(struct eddy_op *op, int fd, unsigned events, eddy_op_fn *done)
 {
     *op = (struct eddy_op){ .kind = EDDY_OP_POLL, .fd = fd, .done = done, .poll = { events } };
+}
+
+static inline void eddy_op_lookup(struct eddy_op *op, struct eddy_lookup *of, eddy_op_fn *done)
+{
+    *op = (struct eddy_op){ .kind = EDDY_OP_LOOKUP, .fd = -1, .done = done, .lookup = { of } };
 }
 
 /* A file operation: what the ready driver gives to the pool. */

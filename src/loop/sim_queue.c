@@ -17,14 +17,25 @@ uint64_t eddy_sim_next(uint64_t *state)
     return z ^ (z >> 31);
 }
 
-uint64_t eddy_sim_roll(struct eddy_sim *s, uint64_t sides)
+uint64_t eddy_sim_roll(struct sim *s, uint64_t sides)
 {
     return eddy_sim_next(&s->dice) % sides;
 }
 
-/* 0.05 to 5 ms; every size of delay is as likely, so a slow piece is slow by a lot. */
-int64_t eddy_sim_latency(struct eddy_sim *s)
+int64_t eddy_sim_delay(struct sim *s, const struct eddy_sim_fault *latency)
 {
+    int64_t spread_us = latency->max_us - latency->min_us;
+
+    return 1000 * (latency->min_us + (int64_t)eddy_sim_roll(s, (uint64_t)spread_us + 1));
+}
+
+/* 0.05 to 5 ms; every size of delay is as likely, so a slow piece is slow by a lot. */
+int64_t eddy_sim_latency(struct sim *s, int from, int to)
+{
+    const struct eddy_sim_fault *rule = eddy_sim_rule(s, EDDY_SIM_LATENCY, from, to, 0);
+
+    if (rule)
+        return eddy_sim_delay(s, rule);
     int64_t base = (int64_t)50000 << eddy_sim_roll(s, 7);
     int64_t delay = base + (int64_t)eddy_sim_roll(s, (uint64_t)base);
 
@@ -33,21 +44,21 @@ int64_t eddy_sim_latency(struct eddy_sim *s)
     return delay < 5000000 ? delay : 5000000;
 }
 
-static void hash_in(struct eddy_sim *s, uint64_t value)
+static void hash_in(struct sim *s, uint64_t value)
 {
     s->hash ^= value;
     (void)eddy_sim_next(&s->hash);
     s->hash = (s->hash ^ (s->hash >> 29)) * 0xbf58476d1ce4e5b9U;
 }
 
-void eddy_sim_log(struct eddy_sim *s, enum eddy_sim_kind kind, uint32_t slot, uint64_t bytes)
+void eddy_sim_log(struct sim *s, enum sim_kind kind, uint32_t slot, uint64_t bytes)
 {
     hash_in(s, (uint64_t)kind << 32 | slot);
     hash_in(s, bytes);
     hash_in(s, (uint64_t)s->now_ns);
 }
 
-int eddy_sim_reserve(struct eddy_sim *s, size_t events)
+int eddy_sim_reserve(struct sim *s, size_t events)
 {
     size_t cap = s->heap_cap ? s->heap_cap : 64;
 
@@ -55,8 +66,8 @@ int eddy_sim_reserve(struct eddy_sim *s, size_t events)
         return 0;
     while (cap < events)
         cap *= 2;
-    struct eddy_sim_event *grown = eddy__resize(s->heap, s->heap_cap * sizeof *grown,
-                                                cap * sizeof *grown);
+    struct sim_event *grown = eddy__resize(s->heap, s->heap_cap * sizeof *grown,
+                                           cap * sizeof *grown);
     if (!grown)
         return -ENOMEM;
     s->heap = grown;
@@ -64,7 +75,7 @@ int eddy_sim_reserve(struct eddy_sim *s, size_t events)
     return 0;
 }
 
-static bool is_before(const struct eddy_sim_event *a, const struct eddy_sim_event *b)
+static bool is_before(const struct sim_event *a, const struct sim_event *b)
 {
     if (a->at_ns != b->at_ns)
         return a->at_ns < b->at_ns;
@@ -73,18 +84,18 @@ static bool is_before(const struct eddy_sim_event *a, const struct eddy_sim_even
     return a->order < b->order;
 }
 
-void eddy_sim_post(struct eddy_sim *s, struct eddy_sim_slot *slot, enum eddy_sim_kind kind,
-                   int64_t at_ns, uint32_t bytes)
+void eddy_sim_post(struct sim *s, struct sim_slot *slot, enum sim_kind kind, int64_t at_ns,
+                   uint32_t bytes)
 {
-    struct eddy_sim_event e = { .at_ns = at_ns,
-                                .tie = eddy_sim_next(&s->dice),
-                                .order = s->order++,
-                                .slot = slot->index,
-                                .bytes = bytes,
-                                .kind = kind };
+    struct sim_event e = { .at_ns = at_ns,
+                           .tie = eddy_sim_next(&s->dice),
+                           .order = s->order++,
+                           .slot = slot->index,
+                           .bytes = bytes,
+                           .kind = kind };
     size_t i = s->heap_count++;
 
-    assert(s->heap_count <= s->heap_cap && slot->events < EDDY_SIM_EVENTS);
+    assert(s->heap_count <= s->heap_cap && slot->events < SIM_EVENTS);
     assert(at_ns >= s->now_ns);
     slot->events++;
     while (i > 0 && is_before(&e, &s->heap[(i - 1) / 2])) {
@@ -94,13 +105,13 @@ void eddy_sim_post(struct eddy_sim *s, struct eddy_sim_slot *slot, enum eddy_sim
     s->heap[i] = e;
 }
 
-struct eddy_sim_event eddy_sim_pop(struct eddy_sim *s)
+struct sim_event eddy_sim_pop(struct sim *s)
 {
-    struct eddy_sim_event first = s->heap[0];
+    struct sim_event first = s->heap[0];
     size_t i = 0;
 
     assert(s->heap_count > 0);
-    struct eddy_sim_event last = s->heap[--s->heap_count];
+    struct sim_event last = s->heap[--s->heap_count];
     for (size_t child; (child = 2 * i + 1) < s->heap_count; i = child) {
         if (child + 1 < s->heap_count && is_before(&s->heap[child + 1], &s->heap[child]))
             child++;

@@ -125,6 +125,7 @@ void eddy_scope_init(struct scope *s, struct eddy_loop *loop, struct scope *pare
     eddy_list_init(&s->siblings);
     eddy_list_init(&s->subscopes);
     eddy_list_init(&s->tasks);
+    s->host = loop->current || !loop->depth || !parent ? *eddy_loop_host(loop) : parent->host;
     s->deadline_ns = s->nearest_ns = INT64_MAX;
     if (options) {
         s->isolate = options->isolate;

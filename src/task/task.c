@@ -25,6 +25,13 @@ static void free_room(void *slot)
     eddy__free(room, sizeof *room);
 }
 
+static uint16_t *host_now(struct eddy_loop *loop)
+{
+    struct eddy_task *t = loop->current;
+
+    return t ? &t->host : &loop->host;
+}
+
 static struct task_room *make_room(struct eddy_loop *loop)
 {
     static const struct eddy_task_type main_type = { sizeof main_type, "main", NULL, 0 };
@@ -43,6 +50,7 @@ static struct task_room *make_room(struct eddy_loop *loop)
     room->root_scope.owner = &room->root;
     loop->slot[EDDY_SLOT_TASK] = room;
     loop->slot_free[EDDY_SLOT_TASK] = free_room;
+    loop->host_now = host_now;
     return room;
 }
 
@@ -175,6 +183,8 @@ static struct eddy_task *build(struct task_room *room, struct scope *s,
     t->born_ns = s->loop->now_ns;
     t->busy_ns = 0;
     t->locals = NULL;
+    /* Who spawns passes on where it is; a callback is nowhere, its scope was made somewhere. */
+    t->host = s->loop->current || !s->loop->depth ? *host_now(s->loop) : s->host;
     if (options && options->name)
         snprintf(t->name, sizeof t->name, "%s", options->name);
     eddy_list_push(&s->tasks, &t->siblings);

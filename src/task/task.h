@@ -45,6 +45,7 @@ struct eddy_task {
     int64_t busy_ns;   /* time it ran, counted while somebody watches (loop->watched) */
     int64_t ran_ns;    /* when it was resumed last, while somebody watches; else 0 */
     void *locals;      /* task-locals that it set or inherited; task/local.c's */
+    uint16_t host;     /* of the simulator: inherited by what it spawns */
 };
 
 struct scope {
@@ -75,6 +76,7 @@ struct scope {
     bool draining;
     bool closing; /* eddy__scope_close() was called */
     bool heap;    /* of eddy_scope_new() */
+    uint16_t host; /* of the simulator, for tasks that callbacks spawn in it */
 } __attribute__((may_alias));
 
 static_assert(sizeof(struct scope) <= sizeof(struct eddy_scope), "a placed scope has room");

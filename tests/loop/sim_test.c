@@ -114,7 +114,7 @@ static uint64_t history(uint64_t seed, int64_t *ret_ns)
         EDDY_CHECK_EQ(lend[i].bytes, sizeof text);
         EDDY_CHECK_EQ(close_it(d, fd[i][1]), 0);
     }
-    uint64_t hash = eddy_sim_hash(d) ^ random;
+    uint64_t hash = eddy_sim_history(d) ^ random;
     *ret_ns = d->ops->now_ns(d);
     d->ops->close(d);
     return hash;
@@ -165,7 +165,7 @@ EDDY_TEST(a_cut_resets_both_ends)
     pair(d, fd);
     eddy_op_lend(&lend.op, fd[0], peer_done);
     d->ops->submit(d, &lend.op);
-    EDDY_CHECK_EQ(eddy_sim_cut(d, fd[0]), 0);
+    EDDY_CHECK_EQ(eddy_sim_cut_fd(d, fd[0]), 0);
     run(d, &lend.over);
     EDDY_CHECK_ERR(lend.res, -ECONNRESET);
     eddy_op_recv(&other.op, fd[1], buf, sizeof buf, peer_done);

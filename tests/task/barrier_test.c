@@ -165,18 +165,22 @@ static int meets(struct chaos *c, unsigned who)
     return 0;
 }
 
+static unsigned broken; /* by all seeds together: an order may happen to break none */
+
 static void cancelled_at_random(uint64_t seed)
 {
     struct meeting m = { EDDY_BARRIER_INIT(3), 0, 0, 0 };
     struct chaos c = { .work = meets, .ctx = &m, .workers = 6, .rounds = 30, .dice = seed };
 
     chaos_run(&c);
-    EDDY_CHECK(m.leaders > 0 && m.broken > 0 && c.cancelled > 0);
+    EDDY_CHECK(m.leaders > 0 && c.cancelled > 0);
     EDDY_CHECK_EQ(m.others, 2 * m.leaders);
+    broken += m.broken;
     eddy_barrier_done(&m.b);
 }
 
 EDDY_TEST(barrier_survives_random_cancels)
 {
     chaos_each(cancelled_at_random);
+    EDDY_CHECK(broken > 0);
 }

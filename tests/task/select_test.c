@@ -143,9 +143,10 @@ EDDY_TEST(select_stands_where_it_came)
     int which[2] = { UNSET, UNSET }, item[2] = { UNSET, UNSET };
     EDDY_SCOPE(s, .timeout_ms = 0);
 
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         EDDY_GO(&s, selecter, .from = { a, b }, .ret_which = &which[i], .ret_item = &item[i]);
-    EDDY_CHECK_EQ(eddy_yield(), 0);
+        EDDY_CHECK_EQ(eddy_yield(), 0); /* one after the other: the ready run in any order */
+    }
     EDDY_CHECK_EQ(eddy_channel_send(b, &(int){ 1 }), 0);
     EDDY_CHECK_EQ(eddy_channel_send(a, &(int){ 2 }), 0); /* skips the first, served already */
     EDDY_CHECK_EQ(eddy_join(&s), 0);
