@@ -21,6 +21,7 @@
 #include <sys/prctl.h>
 #endif
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -120,6 +121,73 @@ static ssize_t sys_recvmsg(int fd, struct msghdr *message, int flags)
     RETRY(n, recvmsg(fd, message, flags));
     return n < 0 ? -errno : n;
 }
+
+static int sys_open(int dir, const char *path, int flags, unsigned mode)
+{
+    int r;
+
+    FAULT(EMFILE);
+    RETRY(r, openat(dir, path, flags | O_CLOEXEC, mode));
+    return answer(r);
+}
+
+static ssize_t sys_pread(int fd, void *buf, size_t len, int64_t offset, int flags)
+{
+    ssize_t n;
+
+    FAULT(EIO);
+#ifdef __linux__
+    const struct iovec iov = { buf, len };
+    RETRY(n, preadv2(fd, &iov, 1, offset, flags));
+#else
+    if (flags)
+        return -EOPNOTSUPP;
+    RETRY(n, offset < 0 ? read(fd, buf, len) : pread(fd, buf, len, offset));
+#endif
+    return n < 0 ? -errno : n;
+}
+
+static ssize_t sys_pwrite(int fd, const void *buf, size_t len, int64_t offset, int flags)
+{
+    ssize_t n;
+
+    FAULT(EIO);
+#ifdef __linux__
+    const struct iovec iov = { (void *)(uintptr_t)buf, len };
+    RETRY(n, pwritev2(fd, &iov, 1, offset, flags));
+#else
+    if (flags)
+        return -EOPNOTSUPP;
+    RETRY(n, offset < 0 ? write(fd, buf, len) : pwrite(fd, buf, len, offset));
+#endif
+    return n < 0 ? -errno : n;
+}
+
+static int sys_fsync(int fd, bool data_only)
+{
+    int r;
+
+    FAULT(EIO);
+#ifdef __APPLE__
+    (void)data_only;
+    RETRY(r, fsync(fd));
+#else
+    RETRY(r, data_only ? fdatasync(fd) : fsync(fd));
+#endif
+    return answer(r);
+}
+
+#ifdef __linux__
+static int sys_stat(int dir, const char *path, int flags, struct statx *ret)
+{
+    FAULT(EIO);
+    return answer(statx(dir, path, flags | (*path ? 0 : AT_EMPTY_PATH),
+                        STATX_BASIC_STATS | STATX_BTIME, ret));
+}
+#define STAT_KERNEL .stat = sys_stat,
+#else
+#define STAT_KERNEL
+#endif
 
 static int sys_socket(int family, int type, int protocol)
 {
@@ -404,6 +472,9 @@ static int sys_sigaction(int signo, const struct sigaction *action, struct sigac
     return answer(sigaction(signo, action, ret_old));
 }
 
+#define FILE_KERNEL                                                                                \
+    .open = sys_open, .pread = sys_pread, .pwrite = sys_pwrite, .fsync = sys_fsync, STAT_KERNEL
+
 #define KERNEL                                                                                     \
     {                                                                                              \
         KQUEUE_KERNEL.close = sys_close, .fcntl = sys_fcntl, .eventfd = sys_eventfd,               \
@@ -418,7 +489,7 @@ static int sys_sigaction(int signo, const struct sigaction *action, struct sigac
         .timerfd_settime = sys_timerfd_settime, .mmap = sys_mmap, .munmap = sys_munmap,            \
         .mprotect = sys_mprotect, .madvise = sys_madvise, .mincore = sys_mincore,                  \
         .name_memory = sys_name_memory, .mappings_max = sys_mappings_max, .now_ns = sys_now_ns,    \
-        .wall_ns = sys_wall_ns, .random = sys_random, .sigaction = sys_sigaction,                  \
+        .wall_ns = sys_wall_ns, .random = sys_random, .sigaction = sys_sigaction, FILE_KERNEL      \
     }
 
 struct eddy_sys eddy__sys = KERNEL;

@@ -21,6 +21,7 @@
 
 struct epoll_event;
 struct kevent;
+struct statx;
 
 struct eddy_sys {
     /* descriptors; all made close-on-exec, sockets non-blocking too */
@@ -36,6 +37,16 @@ struct eddy_sys {
     ssize_t (*send)(int fd, const void *buf, size_t len, int flags);
     ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);
     ssize_t (*recvmsg)(int fd, struct msghdr *message, int flags);
+
+    /* files: what may wait for a disk. An offset of -1 is where the descriptor stands; flags are
+     * preadv2(2)'s (RWF_NOWAIT), or 0, and -EOPNOTSUPP where there are none. */
+    int (*open)(int dir, const char *path, int flags, unsigned mode); /* O_CLOEXEC is added */
+    ssize_t (*pread)(int fd, void *buf, size_t len, int64_t offset, int flags);
+    ssize_t (*pwrite)(int fd, const void *buf, size_t len, int64_t offset, int flags);
+    int (*fsync)(int fd, bool data_only);
+#ifdef __linux__
+    int (*stat)(int dir, const char *path, int flags, struct statx *ret); /* "": of dir itself */
+#endif
 
     /* sockets */
     int (*socket)(int family, int type, int protocol); /* SOCK_NONBLOCK|SOCK_CLOEXEC are added */

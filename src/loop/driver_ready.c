@@ -69,7 +69,7 @@ int eddy_ready_grow(struct ready_driver *r, int fd)
 
 static unsigned wanted(const struct watch *w)
 {
-    unsigned events = 0;
+    unsigned events = w->file_events;
 
     if (w->in)
         events |= w->in->kind == EDDY_OP_POLL ? w->in->poll.events : EDDY_READABLE;
@@ -78,8 +78,7 @@ static unsigned wanted(const struct watch *w)
     return events;
 }
 
-/* Tell the poller what is wanted of @fd: exactly (@shrink) or at least. */
-static int watch_update(struct ready_driver *r, int fd, bool shrink)
+int eddy_ready_update(struct ready_driver *r, int fd, bool shrink)
 {
     struct watch *w = &r->watches[fd];
     unsigned events = wanted(w);
@@ -97,7 +96,7 @@ static int watch_update(struct ready_driver *r, int fd, bool shrink)
         result = eddy_poller_modify(r->poller, fd, events, eddy_ready_token(r, fd));
     if (result < 0)
         return result;
-    w->interest = events;
+    w->interest = (uint16_t)events;
     return 0;
 }
 
@@ -211,7 +210,7 @@ static void detach(struct ready_driver *r, struct eddy_op *op)
     /* A descriptor that is polled is somebody else's, who closes it without telling: its number
      * must not be found known to the poller when it is given out again. */
     if (op->kind == EDDY_OP_POLL)
-        watch_update(r, op->fd, true);
+        eddy_ready_update(r, op->fd, true);
 }
 
 static void complete(struct ready_driver *r, struct eddy_op *op, int res)
@@ -227,7 +226,7 @@ static void forget_descriptor(struct ready_driver *r, int fd)
     if ((size_t)fd >= r->watch_cap)
         return;
     struct watch *w = &r->watches[fd];
-    assert(!w->in && !w->out);
+    assert(!w->in && !w->out && !w->files);
     if (w->interest)
         eddy_poller_remove(r->poller, fd);
     w->interest = 0;
@@ -251,7 +250,7 @@ static bool park(struct ready_driver *r, struct eddy_op *op, bool output)
     if (*place)
         return done_now(op, -EBUSY);
     *place = op;
-    int result = watch_update(r, op->fd, false);
+    int result = eddy_ready_update(r, op->fd, false);
     if (result < 0) {
         *place = NULL;
         return done_now(op, result);
@@ -297,6 +296,8 @@ static bool submit(struct eddy_driver *d, struct eddy_op *op)
         return submit_connect(r, op);
     if (op->kind == EDDY_OP_CLOSE)
         return submit_close(r, op);
+    if (eddy_op_is_file(op))
+        return eddy_ready_file_submit(r, op);
 
     int result = op->fd < 0 ? -EBADF : eddy_ready_grow(r, op->fd);
     if (result < 0)
@@ -331,6 +332,8 @@ static bool cancel(struct eddy_driver *d, struct eddy_op *op)
     struct ready_driver *r = self(d);
 
     assert(op->pending);
+    if (eddy_op_is_file(op))
+        return eddy_ready_file_cancel(r, op);
     detach(r, op);
     if (op->kind == EDDY_OP_CONNECT) {
         forget_descriptor(r, op->fd);
@@ -475,11 +478,16 @@ static void dispatch(struct ready_driver *r, const struct eddy_ready *event)
         if (!is_current(r, fd, generation))
             return;
     }
+    if (r->watches[fd].files) {
+        eddy_ready_files(r, fd, events);
+        if (!is_current(r, fd, generation))
+            return;
+    }
     /* Reported, and nobody waits for it: take the interest back, or it is reported for ever. Not
      * when it has just been used: the next operation most likely wants the same. */
     unsigned unwanted = r->watches[fd].interest & ~wanted(&r->watches[fd]);
     if (!used && (events & (unwanted | ended)))
-        watch_update(r, fd, true);
+        eddy_ready_update(r, fd, true);
 }
 
 static void prefetch(const struct ready_driver *r, const struct eddy_ready *event)

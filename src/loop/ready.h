@@ -15,8 +15,10 @@
 struct watch {
     struct eddy_op *in;
     struct eddy_op *out;
-    uint32_t generation; /* grows when the descriptor is closed */
-    uint32_t interest;   /* what the poller was told; 0: it does not know the descriptor */
+    uint32_t generation;   /* grows when the descriptor is closed */
+    uint16_t interest;     /* what the poller was told; 0: it does not know the descriptor */
+    uint16_t file_events;  /* what operations on files wait for */
+    struct eddy_op *files; /* those: a chain by link.next */
 };
 
 struct ready_driver {
@@ -40,6 +42,14 @@ static inline uint64_t eddy_ready_token(const struct ready_driver *r, int fd)
 }
 
 int eddy_ready_grow(struct ready_driver *r, int fd); /* the table, to hold @fd */
+
+/* Tell the poller what is wanted of @fd: exactly (@shrink) or at least. */
+int eddy_ready_update(struct ready_driver *r, int fd, bool shrink);
+
+/* ready_file.c: operations on files. The third: @fd is ready, and files wait for it. */
+bool eddy_ready_file_submit(struct ready_driver *r, struct eddy_op *op);
+bool eddy_ready_file_cancel(struct ready_driver *r, struct eddy_op *op);
+void eddy_ready_files(struct ready_driver *r, int fd, unsigned events);
 
 /* ready_wait.c: what ends a wait besides readiness. */
 int eddy_ready_open_wake(struct ready_driver *r);

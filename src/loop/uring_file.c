@@ -16,11 +16,10 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#define BYTES_MAX ((size_t)0x7ffff000) /* of one read(2) or write(2) on Linux */
-
+/* What is in the page cache is copied while the loop waits: no more than a share of a turn. */
 static unsigned length_of(struct eddy_uring *u, const struct eddy_file_op *f)
 {
-    const size_t max = u->short_io ? eddy_uring_few(u) : BYTES_MAX;
+    const size_t max = u->short_io ? eddy_uring_few(u) : EDDY_SEND_A_TURN;
 
     return (unsigned)(f->len < max ? f->len : max);
 }
@@ -37,9 +36,16 @@ void eddy_uring_file_prepare(struct eddy_uring *u, struct io_uring_sqe *sqe, str
     switch (op->kind) {
     case EDDY_OP_OPEN:
         io_uring_prep_openat(sqe, op->fd, f->path, f->flags | O_CLOEXEC, f->mode);
+        /* Tried at once, the kernel adds O_NONBLOCK, and a FIFO opens that nobody writes to. */
+        if (!(f->flags & (O_NONBLOCK | O_DIRECTORY)))
+            sqe->flags |= IOSQE_ASYNC;
         break;
     case EDDY_OP_READ: io_uring_prep_read(sqe, op->fd, f->ptr, length_of(u, f), offset); break;
-    case EDDY_OP_WRITE: io_uring_prep_write(sqe, op->fd, f->ptr, length_of(u, f), offset); break;
+    case EDDY_OP_WRITE:
+        io_uring_prep_write(sqe, op->fd, f->ptr, length_of(u, f), offset);
+        if (f->offset < 0)
+            sqe->flags |= IOSQE_ASYNC; /* a pipe without readers sends SIGPIPE to who writes */
+        break;
     case EDDY_OP_FSYNC:
         io_uring_prep_fsync(sqe, op->fd, f->data_only ? IORING_FSYNC_DATASYNC : 0);
         break;
