@@ -72,8 +72,11 @@ static void begin_here(unsigned high, unsigned low)
     __builtin_unreachable();
 }
 
+/* Frames that are left without a return would keep AddressSanitizer's marks around their variables. */
+#define LEFT_BY_A_JUMP __attribute__((noinline, no_sanitize_address))
+
 /* Made only now, so that the signal mask it restores is the one that holds. */
-static _Noreturn void enter(struct place *p)
+LEFT_BY_A_JUMP static _Noreturn void enter(struct place *p)
 {
     uintptr_t at = (uintptr_t)p;
     ucontext_t fresh;
@@ -89,7 +92,7 @@ static _Noreturn void enter(struct place *p)
 }
 
 /* Not inlined: what is noted is where it returns to. */
-__attribute__((noinline)) void eddy_switch(void **save, void *to)
+LEFT_BY_A_JUMP void eddy_switch(void **save, void *to)
 {
     struct place here;
     struct place *there = to;

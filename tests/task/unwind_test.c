@@ -18,7 +18,7 @@
 #define DEEPEST 64
 
 struct walk {
-    uintptr_t pc[DEEPEST]; /* innermost first */
+    uintptr_t pc[DEEPEST]; /* innermost first; inside the call, or where a signal came */
     uintptr_t cfa[DEEPEST];
     int depth;
     bool ended;
@@ -27,13 +27,15 @@ struct walk {
 static _Unwind_Reason_Code note(struct _Unwind_Context *context, void *arg)
 {
     struct walk *w = arg;
-    uintptr_t pc = _Unwind_GetIP(context);
+    int interrupted = 0;
+    uintptr_t pc = _Unwind_GetIPInfo(context, &interrupted);
 
     if (pc == 0)
         return _URC_NO_REASON; /* past the outermost */
     if (w->depth == DEEPEST)
         return _URC_END_OF_STACK;
-    w->pc[w->depth] = pc;
+    /* A return address may lie behind the last instruction of its function. */
+    w->pc[w->depth] = interrupted ? pc : pc - 1;
     w->cfa[w->depth++] = _Unwind_GetCFA(context);
     return _URC_NO_REASON;
 }
@@ -44,10 +46,11 @@ static void walk(struct walk *w)
     w->ended = _Unwind_Backtrace(note, w) == _URC_END_OF_STACK && w->depth < DEEPEST;
 }
 
-/* Where the function begins that a return address lies in; 0: nowhere known. */
+/* Where the function begins that an instruction lies in; 0: nowhere known. */
 static uintptr_t function_at(uintptr_t pc)
 {
-    return (uintptr_t)_Unwind_FindEnclosingFunction((void *)(pc - 1));
+    /* It is asked with return addresses, so it looks one below. */
+    return (uintptr_t)_Unwind_FindEnclosingFunction((void *)(pc + 1));
 }
 
 #define ADDRESS(fn) ((uintptr_t)(__extension__(void *)(fn)))
@@ -80,7 +83,7 @@ static void check_the_end(const struct walk *w)
 {
     EDDY_CHECK(w->ended);
 #ifdef EDDY_SWITCH_ASM
-    EDDY_CHECK_EQ(function_at(w->pc[w->depth - 1] + 1), ADDRESS(eddy_switch_begin));
+    EDDY_CHECK_EQ(function_at(w->pc[w->depth - 1]), ADDRESS(eddy_switch_begin));
 #endif
 }
 
@@ -223,7 +226,10 @@ static void on_step(int signo, siginfo_t *info, void *context)
     stepped.steps++;
     bool main_end = frame_of(&w, ADDRESS(stepping)) >= 0;
     bool side_end = frame_of(&w, ADDRESS(side_begin)) >= 0;
-    if (!w.ended || function_at(w.pc[w.depth - 1] + 1) == 0)
+    /* One side's frame on the other's stack. */
+    bool crossed = (main_end && frame_of(&w, ADDRESS(side_back)) >= 0) ||
+                   (side_end && frame_of(&w, ADDRESS(side_there)) >= 0);
+    if (!w.ended || crossed || function_at(w.pc[w.depth - 1]) == 0)
         stepped.wrong++;
     else if (main_end != side_end)
         stepped.whole++;
