@@ -33,6 +33,7 @@
 #include <eddy/tls.h>
 #include <eddy/transport.h>
 #include <eddy/url.h>
+#include <eddy/watch.h>
 #include <eddy/web.h>
 
 #endif

@@ -405,6 +405,17 @@ static void input_lend(struct ready_driver *r, struct eddy_op *op)
     }
 }
 
+static void report(struct ready_driver *r, struct eddy_op *op, unsigned events)
+{
+    if (!op->poll.multishot) {
+        complete(r, op, (int)events);
+        return;
+    }
+    op->more = true;
+    op->res = (int)events;
+    op->done(op, (int)events);
+}
+
 static void input(struct ready_driver *r, struct eddy_op *op, unsigned events)
 {
     if (op->kind == EDDY_OP_LEND) {
@@ -412,7 +423,7 @@ static void input(struct ready_driver *r, struct eddy_op *op, unsigned events)
     } else if (op->kind == EDDY_OP_ACCEPT) {
         input_accept(r, op);
     } else if (op->kind == EDDY_OP_POLL) {
-        complete(r, op, (int)events);
+        report(r, op, events);
     } else {
         int result = try_op(r, op);
         if (!is_again(result))
@@ -423,7 +434,7 @@ static void input(struct ready_driver *r, struct eddy_op *op, unsigned events)
 static void output(struct ready_driver *r, struct eddy_op *op, unsigned events)
 {
     if (op->kind == EDDY_OP_POLL) {
-        complete(r, op, (int)events);
+        report(r, op, events);
         return;
     }
     int result = try_op(r, op);

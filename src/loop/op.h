@@ -43,13 +43,13 @@ enum eddy_op_kind {
     EDDY_OP_LEND,    /* multishot; res: bytes at lend.ptr until done() returns, 0 at the end */
     EDDY_OP_SEND,    /* all of it, or an error; res: bytes. The iovec array is consumed */
     EDDY_OP_CLOSE,   /* res: 0, whatever close(2) said; cannot be cancelled */
-    EDDY_OP_POLL,    /* one shot readiness of any descriptor; res: EDDY_READABLE | ... */
+    EDDY_OP_POLL, /* readiness of any descriptor; res: EDDY_READABLE | ...; one shot, or for ever */
     /* The file operations, of a struct eddy_file_op (loop/file_op.h). */
-    EDDY_OP_OPEN,  /* a file; res: the descriptor. Cancelled late: it is closed again */
-    EDDY_OP_READ,  /* of a file, at an offset; res: bytes, 0 at the end */
-    EDDY_OP_WRITE, /* to a file, at an offset; res: bytes, maybe fewer */
-    EDDY_OP_FSYNC, /* res: 0 */
-    EDDY_OP_STAT,  /* of a path, or of fd when the path is ""; res: 0 */
+    EDDY_OP_OPEN,   /* a file; res: the descriptor. Cancelled late: it is closed again */
+    EDDY_OP_READ,   /* of a file, at an offset; res: bytes, 0 at the end */
+    EDDY_OP_WRITE,  /* to a file, at an offset; res: bytes, maybe fewer */
+    EDDY_OP_FSYNC,  /* res: 0 */
+    EDDY_OP_STAT,   /* of a path, or of fd when the path is ""; res: 0 */
     EDDY_OP_LOOKUP, /* of a name, by a driver that has names of its own; res: addresses found */
     EDDY_OP_KINDS
 };
@@ -92,6 +92,7 @@ struct eddy_op {
         } send;
         struct {
             unsigned events; /* EDDY_READABLE | EDDY_WRITABLE */
+            bool multishot;  /* told of for as long as it is ready, until it is cancelled */
         } poll;
         struct {
             struct eddy_lookup *of; /* stays valid until completion */
@@ -137,7 +138,9 @@ static inline void eddy_op_close(struct eddy_op *op, int fd, eddy_op_fn *done)
 
 static inline void eddy_op_poll(struct eddy_op *op, int fd, unsigned events, eddy_op_fn *done)
 {
-    *op = (struct eddy_op){ .kind = EDDY_OP_POLL, .fd = fd, .done = done, .poll = { events } };
+    *op = (struct eddy_op){
+        .kind = EDDY_OP_POLL, .fd = fd, .done = done, .poll = { .events = events }
+    };
 }
 
 static inline void eddy_op_lookup(struct eddy_op *op, struct eddy_lookup *of, eddy_op_fn *done)

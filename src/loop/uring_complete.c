@@ -178,6 +178,19 @@ static unsigned complete_once(struct eddy_uring *u, struct eddy_op *op, int res)
     return 1;
 }
 
+/* Asked anew each time, after done(): so it is told of what is ready then, not of what changed. */
+static unsigned complete_poll(struct eddy_uring *u, struct eddy_op *op, int res)
+{
+    if (res < 0 || !op->poll.multishot)
+        return complete_once(u, op, res);
+    bool last = !eddy_uring_go_on(u, op);
+
+    deliver(op, poll_result(res));
+    if (last)
+        eddy_uring_finish(u, op, -ECANCELED);
+    return 1;
+}
+
 static unsigned complete_own(struct eddy_uring *u, unsigned tag, bool more)
 {
     if (tag == EDDY_URING_WAKE && !more) {
@@ -214,6 +227,7 @@ unsigned eddy_uring_complete(struct eddy_uring *u, const struct io_uring_cqe *cq
     case EDDY_OP_WRITE:
     case EDDY_OP_FSYNC:
     case EDDY_OP_STAT: return eddy_uring_file_complete(u, op, cqe->res);
+    case EDDY_OP_POLL: return complete_poll(u, op, cqe->res);
     default: return complete_once(u, op, cqe->res);
     }
 }

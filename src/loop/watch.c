@@ -1,0 +1,69 @@
+/*
+ * loop/watch.c - a poll operation that goes on, for callback code
+ *
+ * The operation is the driver's until its last completion. So a watch that is freed meanwhile lives
+ * on, mute, until that comes.
+ */
+#include "base/memory.h"
+#include "base/sys.h"
+#include "loop/loop.h"
+
+#include <eddy/watch.h>
+
+#include <fcntl.h>
+
+struct eddy_watch {
+    struct eddy_op op; /* first */
+    struct eddy_loop *loop;
+    void (*fn)(void *ctx, unsigned events); /* NULL: freed */
+    void *ctx;
+};
+
+static void on_event(struct eddy_op *op, int res)
+{
+    struct eddy_watch *w = (struct eddy_watch *)(void *)op;
+
+    if (!w->fn) {
+        if (!op->more)
+            eddy__free(w, sizeof *w);
+        return;
+    }
+    /* Ended without being asked: there is nothing to be told of any more but that. */
+    w->fn(w->ctx, res >= 0 ? (unsigned)res : EDDY_FAILED);
+}
+
+int eddy_watch_new(int fd, unsigned events, void (*fn)(void *ctx, unsigned events), void *ctx,
+                   struct eddy_watch **ret_watch)
+{
+    if (!events || (events & ~(unsigned)(EDDY_READABLE | EDDY_WRITABLE)))
+        return -EINVAL;
+    int open = eddy__sys.fcntl(fd, F_GETFD, 0); /* the ring would say so later only */
+    if (open < 0)
+        return open;
+    struct eddy_loop *loop = eddy_loop_current();
+    struct eddy_watch *w = loop ? eddy__zalloc(sizeof *w) : NULL;
+    if (!w)
+        return -ENOMEM;
+    eddy_op_poll(&w->op, fd, events, on_event);
+    w->op.poll.multishot = true;
+    w->loop = loop;
+    w->fn = fn;
+    w->ctx = ctx;
+    if (eddy__op_submit(loop, &w->op)) {
+        int r = w->op.res;
+        assert(r < 0);
+        eddy__free(w, sizeof *w);
+        return r;
+    }
+    *ret_watch = w;
+    return 0;
+}
+
+void eddy_watch_free(struct eddy_watch *watch)
+{
+    if (!watch)
+        return;
+    watch->fn = NULL;
+    if (!watch->op.pending || eddy__op_cancel(watch->loop, &watch->op))
+        eddy__free(watch, sizeof *watch);
+}
