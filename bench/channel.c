@@ -1,5 +1,5 @@
 /*
- * bench/channel.c - what it costs to hand a value from task to task
+ * bench/channel.c - what it costs to hand a value from task to task, or from a generator
  *
  *     bench-channel          five rounds, median with minimum and maximum
  *
@@ -7,6 +7,7 @@
  * iterations are part of it. The buffered ones fill and drain the buffer in turn.
  */
 #include <eddy/channel.h>
+#include <eddy/generator.h>
 #include <eddy/loop.h>
 #include <eddy/task.h>
 
@@ -135,9 +136,89 @@ static double selected(void)
     return (now_ns() - start) / ITEMS;
 }
 
+/* --- generators -------------------------------------------------------------------------------------- */
+
+struct count_args {
+    uint64_t upto;
+};
+
+static int count(struct eddy_gen *gen, struct count_args *a)
+{
+    int r = 0;
+
+    for (uint64_t i = 0; i < a->upto && r >= 0; i++)
+        r = eddy_gen_yield(gen, &i);
+    return r;
+}
+EDDY_GENERATOR(count, uint64_t);
+
+struct reader_args {
+    double *ret_ns;
+};
+
+static int reader(struct reader_args *a)
+{
+    EDDY_AUTO(eddy_gen) gen = EDDY_GEN(count, .upto = ITEMS);
+    uint64_t value;
+    double start = now_ns();
+
+    while (count_next(&gen, &value))
+        ;
+    *a->ret_ns = (now_ns() - start) / ITEMS;
+    return gen.status;
+}
+EDDY_TASK(reader);
+
+static double generated(bool in_a_task)
+{
+    double ns = 0;
+    struct reader_args args = { &ns };
+    EDDY_SCOPE(s, .timeout_ms = 0);
+
+    if (in_a_task)
+        EDDY_GO(&s, reader, .ret_ns = &ns);
+    else if (reader(&args) < 0)
+        exit(1);
+    if (eddy_join(&s) < 0)
+        exit(1);
+    return ns;
+}
+
+#define LIVES 100000
+
+struct maker_args {
+    double *ret_ns;
+};
+
+static int maker(struct maker_args *a)
+{
+    double start = now_ns();
+
+    for (int i = 0; i < LIVES; i++) {
+        EDDY_AUTO(eddy_gen) gen = EDDY_GEN(count, .upto = 1);
+        uint64_t value;
+        while (count_next(&gen, &value))
+            ;
+    }
+    *a->ret_ns = (now_ns() - start) / LIVES;
+    return 0;
+}
+EDDY_TASK(maker);
+
+static double made(void)
+{
+    double ns = 0;
+    EDDY_SCOPE(s, .timeout_ms = 0);
+
+    EDDY_GO(&s, maker, .ret_ns = &ns);
+    if (eddy_join(&s) < 0)
+        exit(1);
+    return ns;
+}
+
 int main(void)
 {
-    double ns[6][ROUNDS];
+    double ns[9][ROUNDS];
 
     one_way(0, false);
     for (int i = 0; i < ROUNDS; i++) {
@@ -147,6 +228,9 @@ int main(void)
         ns[3][i] = one_way(64, false);
         ns[4][i] = one_way(0, true);
         ns[5][i] = selected();
+        ns[6][i] = generated(true);
+        ns[7][i] = generated(false);
+        ns[8][i] = made();
     }
     report("hand-over, unbuffered", ns[0]);
     report("hand-over, there and back on two channels", ns[1]);
@@ -154,5 +238,8 @@ int main(void)
     report("hand-over, a buffer of 64", ns[3]);
     report("hand-over, unbuffered, .shared", ns[4]);
     report("hand-over to a select of two", ns[5]);
+    report("value of a generator, read by a task", ns[6]);
+    report("value of a generator, read by plain code", ns[7]);
+    report("life of a generator with one value", ns[8]);
     return 0;
 }

@@ -16,6 +16,7 @@
 #include <eddy/error.h>
 #include <eddy/event.h>
 #include <eddy/fetch.h>
+#include <eddy/generator.h>
 #include <eddy/http.h>
 #include <eddy/http_types.h>
 #include <eddy/json.h>

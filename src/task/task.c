@@ -95,8 +95,8 @@ static void reap(struct task_room *room, struct eddy_task *t)
     eddy_scope_child_done(born, name, result);
 }
 
-/* Switch to @t until it suspends or ends. From the thread's stack. */
-static void resume(struct eddy_task *t)
+/* Switch to @t until it, or whom it passed to, suspends or ends. From the thread's stack. */
+void eddy_task_resume(struct eddy_task *t)
 {
     struct eddy_loop *loop = t->loop;
     struct task_room *room = loop->slot[EDDY_SLOT_TASK];
@@ -111,6 +111,7 @@ static void resume(struct eddy_task *t)
     for (;;) {
         loop->current = t;
         eddy_context_switch(&room->thread, &t->context);
+        t = loop->current; /* who came back: eddy_task_pass() may have changed it */
         loop->current = outer;
         if (!t->deep)
             break;
@@ -126,7 +127,7 @@ static void resume(struct eddy_task *t)
 
 void eddy_task_resume_soon(struct eddy_soon *s)
 {
-    resume(eddy_container_of(s, struct eddy_task, soon));
+    eddy_task_resume(eddy_container_of(s, struct eddy_task, soon));
 }
 
 void eddy_task_run_soon(struct eddy_task *t)
@@ -200,13 +201,10 @@ static size_t stack_bytes_of(const struct eddy_go_options *o)
     return o->size >= until ? o->stack_bytes : 0;
 }
 
-static int spawn(struct eddy_scope *scope, const struct eddy_task_type *type, const void *args,
-                 struct eddy_site site, const struct eddy_go_options *options,
-                 struct eddy_task **ret_task)
+int eddy_task_make(struct scope *s, const struct eddy_task_type *type, const void *args,
+                   struct eddy_site site, const struct eddy_go_options *options,
+                   struct eddy_task **ret_task)
 {
-    struct scope *s = scope_of(scope);
-    int r = 0;
-
     assert(!s->closing);
     if (s->refused)
         return s->refused;
@@ -216,10 +214,19 @@ static int spawn(struct eddy_scope *scope, const struct eddy_task_type *type, co
     if (options && stack_bytes_of(options))
         class = eddy_stack_class_of(&room->stacks, stack_bytes_of(options));
     if (type->args_size > ARGS_MAX || !class)
-        r = -EINVAL;
-    else if (!(*ret_task = build(room, s, type, args, site, options, class)))
-        r = -ENOMEM;
-    if (r < 0)
+        return -EINVAL;
+    *ret_task = build(room, s, type, args, site, options, class);
+    return *ret_task ? 0 : -ENOMEM;
+}
+
+static int spawn(struct eddy_scope *scope, const struct eddy_task_type *type, const void *args,
+                 struct eddy_site site, const struct eddy_go_options *options,
+                 struct eddy_task **ret_task)
+{
+    struct scope *s = scope_of(scope);
+
+    int r = eddy_task_make(s, type, args, site, options, ret_task);
+    if (r < 0 && !s->refused)
         eddy_scope_fail(s, r);
     return r;
 }
@@ -241,7 +248,7 @@ int eddy__go_now(struct eddy_scope *scope, const struct eddy_task_type *type, co
 
     int r = spawn(scope, type, args, (struct eddy_site){ NULL, 0 }, NULL, &t);
     if (r == 0)
-        resume(t);
+        eddy_task_resume(t);
     return r;
 }
 

@@ -139,6 +139,17 @@ static inline void eddy_task_suspend(struct eddy_task *t)
 void eddy_task_run_soon(struct eddy_task *t);
 void eddy_task_resume_soon(struct eddy_soon *s); /* what its `soon` runs */
 
+void eddy_task_resume(struct eddy_task *t); /* right now, from the thread's stack */
+
+/* A child that is not queued to run yet. Its failure to be is not told to the scope. */
+int eddy_task_make(struct scope *s, const struct eddy_task_type *type, const void *args,
+                   struct eddy_site site, const struct eddy_go_options *options,
+                   struct eddy_task **ret_task);
+
+/* The running task @t begins to wait in @w, and @next, which waits in nothing, is not queued and
+ * has run before, goes on in its place, with no pass through the loop. Returns w's result. */
+int eddy_task_pass(struct eddy_task *t, struct eddy_wait *w, struct eddy_task *next);
+
 /* eddy__wait() and eddy__budget_spend() of who runs, for callers that have it in hand. */
 int eddy_task_wait(struct eddy_task *t, struct eddy_wait *w);
 void eddy_task_give_way(struct eddy_task *t);

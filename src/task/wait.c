@@ -52,6 +52,24 @@ int eddy_task_wait(struct eddy_task *t, struct eddy_wait *w)
     return w->result;
 }
 
+int eddy_task_pass(struct eddy_task *t, struct eddy_wait *w, struct eddy_task *next)
+{
+    struct eddy_loop *loop = t->loop;
+
+    assert(loop->current == t && !t->wait && !w->done);
+    assert(next->born && next->switches && !next->wait);
+    w->task = t;
+    w->since_ns = loop->now_ns;
+    t->wait = w;
+    loop->tasks_waiting++;
+    next->switches++;
+    eddy_loop_count(&loop->switches);
+    loop->current = next;
+    eddy_context_switch(&t->context, &next->context);
+    assert(loop->current == t && w->done && !t->wait);
+    return w->result;
+}
+
 void eddy__wake(struct eddy_wait *w, int result)
 {
     struct eddy_task *t = w->task;
