@@ -180,7 +180,7 @@ struct eddy_operations {
  * differences between two reports, is the load: the best single sign of overload. */
 struct eddy_loop_info {
     const char *backend;    /* "epoll", "uring", ... */
-    const char *why;        /* why a better one is not active: a constant text; "" */
+    const char *why;        /* why a better one is not active: "uring: ..."; the loop's; "" */
     uint64_t iterations;    /* turns so far */
     uint64_t completions;   /* operations that completed after having waited */
     uint64_t timers_fired;  /* timers that fired */

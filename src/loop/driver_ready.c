@@ -569,7 +569,7 @@ static int open_driver(const struct eddy_driver_config *config, struct eddy_driv
     if (result == 0)
         eddy_ready_open_timer(r);
     if (result < 0) {
-        *why = "the poller could not be opened";
+        *why = eddy_strerror(result);
         close_driver(&r->driver);
         return result;
     }

@@ -30,7 +30,7 @@ void eddy_loop_info_sized(const struct eddy_loop *loop, struct eddy_loop_info *r
     const size_t running = loop->current ? 1 : 0;
     struct eddy_loop_info info = {
         .backend = loop->driver->backend,
-        .why = loop->why ? loop->why : "",
+        .why = loop->why,
         .iterations = atomic_load_explicit(&loop->iterations, memory_order_relaxed),
         .completions = loop->completions,
         .timers_fired = loop->timers_fired,

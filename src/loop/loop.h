@@ -53,7 +53,7 @@ struct eddy_loop {
     bool watched;         /* somebody wants to see times: tasks and callbacks are measured */
     bool nudged;          /* what plain code waits for has come: do not sleep in this iteration */
     bool owned_by_thread; /* made by eddy_loop_current() */
-    const char *why;
+    char why[256]; /* why a better backend is not active */
     /* Under the simulator: on which of its hosts plain code runs; and of what runs now, asked of
      * task/ where there are tasks. */
     uint16_t host;

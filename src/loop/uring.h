@@ -58,7 +58,7 @@ struct eddy_uring {
     bool has_taskrun_flag; /* the kernel says in shared memory when entering is worth it */
     int event_fd;
     unsigned entries;
-    unsigned features; /* enum eddy_kernel_feature */
+    unsigned features; /* EDDY_RING_..., of backend.h */
     struct msghdr *headers; /* one per submission entry: must live until it is submitted */
     uint8_t *sides;         /* by descriptor */
     size_t sides_cap;

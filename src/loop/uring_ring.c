@@ -4,10 +4,11 @@
 #include "base/memory.h"
 #include "base/sanitize.h"
 #include "base/sys.h"
+#include "loop/backend.h"
 #include "loop/uring.h"
 #include "poller/poller.h"
 
-#include <poll.h>
+#include <fcntl.h>
 #include <string.h>
 
 enum {
@@ -95,6 +96,7 @@ static int buffers_open(struct eddy_uring *u)
     int r = io_uring_register_buf_ring(&u->ring, &reg, 0);
     if (r < 0)
         return r;
+    u->features |= EDDY_RING_BUFFERS;
     io_uring_buf_ring_init(u->buffers);
     for (unsigned id = 0; id < u->buffer_count; id++)
         eddy_uring_buffer_give(u, id);
@@ -105,6 +107,36 @@ static int buffers_open(struct eddy_uring *u)
 
 int (*eddy_uring_setup)(unsigned entries, struct io_uring *ring,
                         struct io_uring_params *p) = io_uring_queue_init_params;
+
+/* Of the two that forbid it with the same error, which. */
+static const char *who_forbids(void)
+{
+    char word = '0';
+    int fd = eddy__sys.open(AT_FDCWD, "/proc/sys/kernel/io_uring_disabled", O_RDONLY, 0);
+
+    if (fd >= 0) {
+        (void)eddy__sys.read(fd, &word, 1);
+        eddy__sys.close(fd);
+    }
+    return word == '2'   ? "io_uring is switched off: sysctl kernel.io_uring_disabled is 2"
+           : word == '1' ? "sysctl kernel.io_uring_disabled is 1, and this process is not in "
+                           "kernel.io_uring_group"
+                         : "a seccomp filter forbids io_uring, as those of containers do";
+}
+
+static const char *refusal(int r)
+{
+    switch (r) {
+    case -EPERM: return who_forbids();
+    case -ENOSYS: return "this kernel has no io_uring, or a seccomp filter hides it";
+    case -EACCES: return "a security module (SELinux, AppArmor) forbids io_uring";
+    case -EINVAL: return "this kernel's io_uring is older than Linux 6.0";
+    case -ENOMEM: return "no memory for io_uring's queues, or RLIMIT_MEMLOCK is too low for them";
+    case -EMFILE:
+    case -ENFILE: return "no descriptor is left for an io_uring";
+    default: return "io_uring_setup failed";
+    }
+}
 
 static int ring_open(struct eddy_uring *u, const char **why)
 {
@@ -123,15 +155,14 @@ static int ring_open(struct eddy_uring *u, const char **why)
         r = eddy_uring_setup(u->entries, &u->ring, &p);
     }
     if (r < 0) {
-        *why = r == -ENOSYS   ? "this kernel has no io_uring"
-               : r == -EPERM  ? "io_uring is forbidden here, by a seccomp filter (containers) or "
-                                "by sysctl kernel.io_uring_disabled"
-               : r == -EINVAL ? "this kernel's io_uring is older than Linux 6.0"
-               : r == -ENOMEM ? "no memory for io_uring's queues, or RLIMIT_MEMLOCK is too low"
-                              : "io_uring_setup failed";
+        *why = refusal(r);
         return r;
     }
     u->ring_open = true;
+    if (u->ring.flags & IORING_SETUP_SINGLE_ISSUER)
+        u->features |= EDDY_RING_SINGLE_ISSUER;
+    if (u->ring.flags & IORING_SETUP_DEFER_TASKRUN)
+        u->features |= EDDY_RING_DEFER_TASKRUN;
     u->has_taskrun_flag = (u->ring.flags & IORING_SETUP_TASKRUN_FLAG) != 0;
     /* Saves looking the ring up at every call; a convenience, so it may fail. */
     (void)io_uring_register_ring_fd(&u->ring);
@@ -160,6 +191,7 @@ static int probe(struct eddy_uring *u, const char **why)
         *why = "this kernel's io_uring lacks operations that Linux 6.0 has";
         return -EOPNOTSUPP;
     }
+    u->features |= EDDY_RING_MULTISHOT | EDDY_RING_NODROP;
     return 0;
 }
 
