@@ -389,7 +389,7 @@ static bool sim_cancel(struct eddy_driver *d, struct eddy_op *op)
     assert(side->op == op);
     if (side->cancelled)
         return false;
-    if (eddy_sim_roll(s, 2)) {
+    if (op->kind != EDDY_OP_LOOKUP && eddy_sim_roll(s, 2)) {
         side->cancelled = true;
         if (!is_errand)
             eddy_sim_look(s, slot, side == &slot->read ? SIM_READ : SIM_WRITE);

@@ -247,6 +247,7 @@ struct sim_file {
 int eddy_sim_disk_path(const char *dir, const char *path, char *buf, size_t cap);
 struct sim_file *eddy_sim_disk_find(struct sim_host *h, const char *path);
 bool eddy_sim_disk_is_directory(struct sim_host *h, const char *path);
+bool eddy_sim_disk_is_through_a_file(const struct sim_host *h, const char *path); /* "f/x" */
 int eddy_sim_disk_open(struct sim *s, struct sim_host *h, const char *path, int flags,
                        unsigned mode, struct sim_file **ret);
 void eddy_sim_disk_drop(struct sim_host *h, struct sim_file *f); /* one user less */

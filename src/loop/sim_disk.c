@@ -75,7 +75,7 @@ bool eddy_sim_disk_is_directory(struct sim_host *h, const char *path)
     return false;
 }
 
-static bool goes_through_a_file(const struct sim_host *h, const char *path)
+bool eddy_sim_disk_is_through_a_file(const struct sim_host *h, const char *path)
 {
     for (const struct sim_file *f = h->files; f; f = f->next)
         if (f->is_linked && !f->is_directory && is_inside(path, f->path))
@@ -216,7 +216,7 @@ int eddy_sim_disk_open(struct sim *s, struct sim_host *h, const char *path, int 
         return -ENOTDIR;
     if (!f && eddy_sim_disk_is_directory(h, path)) {
         r = open_directory(h, path, flags, &f);
-    } else if (!f && goes_through_a_file(h, path)) {
+    } else if (!f && eddy_sim_disk_is_through_a_file(h, path)) {
         return -ENOTDIR;
     } else if (!f && (!(flags & O_CREAT) || (flags & O_DIRECTORY))) {
         return -ENOENT;

@@ -155,7 +155,7 @@ static int do_stat(struct sim *s, struct sim_slot *errand, const struct eddy_fil
             return r;
         file = eddy_sim_disk_find(h, path);
         if (!file && !eddy_sim_disk_is_directory(h, path))
-            return -ENOENT;
+            return eddy_sim_disk_is_through_a_file(h, path) ? -ENOTDIR : -ENOENT;
     }
     memset(x, 0, sizeof *x);
     x->stx_mask = STATX_BASIC_STATS;

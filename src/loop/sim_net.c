@@ -472,5 +472,8 @@ void eddy_sim_kill(struct sim *s, struct sim_slot *slot)
         eddy_sim_look(s, slot->peer, SIM_WRITE); /* it may wait for room that nobody will make */
         slot->peer = NULL;
     }
-    die(s, slot, -ENETDOWN);
+    if (slot->type == SIM_FILE || slot->type == SIM_ON_ERRAND)
+        slot->reset = true; /* it finds out by itself */
+    else
+        die(s, slot, -ENETDOWN);
 }
