@@ -5,6 +5,9 @@
 #include <errno.h>
 #include <string.h>
 
+/* Over all seeds: of one alone it may be that nobody was cancelled. */
+static unsigned total_done, total_cancelled;
+
 uint64_t chaos_roll(struct chaos *c, uint64_t sides)
 {
     uint64_t z = c->dice += 0x9e3779b97f4a7c15U;
@@ -82,6 +85,8 @@ void chaos_run(struct chaos *c)
     EDDY_GO(&all, monkey, .c = c);
     EDDY_CHECK_ERR(eddy_join(&all), 0);
     EDDY_CHECK_EQ(c->living, 0);
+    total_done += c->done;
+    total_cancelled += c->cancelled;
 }
 
 void chaos_each(void (*scenario)(uint64_t seed))
@@ -90,6 +95,7 @@ void chaos_each(void (*scenario)(uint64_t seed))
     unsigned long first = eddy_check_number("EDDY_SEED_FIRST", 1);
     unsigned long seeds = eddy_check_number("EDDY_SEEDS", sim ? 100 : 3);
 
+    total_done = total_cancelled = 0;
     for (unsigned long seed = first; seed < first + seeds; seed++) {
         struct eddy_loop *loop;
         if (!EDDY_CHECK_EQ(eddy_loop_new(EDDY_OPT(loop, .seed = seed), &loop), 0))
@@ -97,4 +103,5 @@ void chaos_each(void (*scenario)(uint64_t seed))
         scenario(seed);
         eddy_loop_free(loop);
     }
+    EDDY_CHECK(total_done > 0 && total_cancelled > 0);
 }

