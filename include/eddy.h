@@ -16,10 +16,12 @@
 #include <eddy/error.h>
 #include <eddy/event.h>
 #include <eddy/fetch.h>
+#include <eddy/future.h>
 #include <eddy/generator.h>
 #include <eddy/http.h>
 #include <eddy/http_types.h>
 #include <eddy/json.h>
+#include <eddy/local.h>
 #include <eddy/lock.h>
 #include <eddy/log.h>
 #include <eddy/loop.h>

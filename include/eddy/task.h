@@ -79,6 +79,7 @@ struct eddy_go_options {
     size_t size;        /* filled by EDDY_OPT(go, ...) */
     const char *name;   /* for people; copied, cut to 31 bytes; NULL: the function's */
     size_t stack_bytes; /* at least so many; 0: 240 KiB. At most 64 MiB. See "stacks" below */
+    bool future_only;   /* eddy_spawn(): a failure is told by the future alone */
 };
 
 /* Where in the program a task was spawned. */
@@ -282,6 +283,14 @@ EDDY_API int eddy_call_deep(int (*fn)(void *arg), void *arg);
  *
  * Return: a text that lives as long as the task.   Source: none.   Since: 0.1 */
 EDDY_API const char *eddy_task_name(void);
+
+/** eddy_task_set_name() - name this task, for people
+ * @name: copied, cut to 31 bytes; NULL or "": that of its function again
+ *
+ * Outside a task nothing happens. Dumps tell it, and a scope's on_fail.
+ *
+ * Return: nothing.   Source: asyncio's Task.set_name.   Since: 0.1 */
+EDDY_API void eddy_task_set_name(const char *name);
 
 /* --- stacks ---------------------------------------------------------------------------------
  *

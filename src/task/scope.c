@@ -171,6 +171,8 @@ static void unlink_scope(struct scope *s)
     eddy__timer_stop(s->loop, &s->timer);
     eddy_list_remove(&s->siblings);
     s->loop->scopes--;
+    if (s->locals)
+        eddy_locals_free(&s->locals);
 }
 
 /* --- children ---------------------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "task/census.h"
+#include "task/future.h"
 
 #include <eddy/log.h>
 
@@ -20,6 +21,7 @@ static void free_room(void *slot)
     struct task_room *room = slot;
 
     assert(eddy_list_is_empty(&room->root_scope.tasks));
+    eddy_locals_free(&room->root_scope.locals);
     eddy_stack_pool_done(&room->stacks);
     eddy_census_at_end();
     eddy__free(room, sizeof *room);
@@ -83,6 +85,8 @@ static void reap(struct task_room *room, struct eddy_task *t)
     struct scope *born = t->born;
     const char *name = t->type->name;
     char own[sizeof t->name];
+    struct eddy_future *future = t->future;
+    bool told = future && t->future_only;
     int result = t->result;
 
     if (t->name[0])
@@ -90,9 +94,12 @@ static void reap(struct task_room *room, struct eddy_task *t)
     t->loop->tasks_finished++;
     eddy_context_done(&t->context);
     eddy_list_remove(&t->siblings);
+    eddy_locals_free(&t->locals);
     eddy_census_note(t);
     eddy_stack_give(&room->stacks, eddy_task_stack(t)); /* the record is gone with it */
-    eddy_scope_child_done(born, name, result);
+    if (future) /* before the scope hears of it, and cancels who awaits it there */
+        eddy_future_complete(future, result);
+    eddy_scope_child_done(born, name, told ? 0 : result);
 }
 
 /* Switch to @t until it, or whom it passed to, suspends or ends. From the thread's stack. */
@@ -184,6 +191,8 @@ static struct eddy_task *build(struct task_room *room, struct scope *s,
     t->born_ns = s->loop->now_ns;
     t->busy_ns = 0;
     t->locals = NULL;
+    t->future = NULL;
+    t->future_only = false;
     /* Who spawns passes on where it is; a callback is nowhere, its scope was made somewhere. */
     t->host = s->loop->current || !s->loop->depth ? *host_now(s->loop) : s->host;
     if (options && options->name)
@@ -260,6 +269,15 @@ const char *eddy_task_name(void)
     struct eddy_task *t = loop ? loop->current : NULL;
 
     return t ? eddy_task_name_of(t) : "main";
+}
+
+void eddy_task_set_name(const char *name)
+{
+    struct eddy_loop *loop = eddy__loop();
+    struct eddy_task *t = loop ? loop->current : NULL;
+
+    if (t)
+        snprintf(t->name, sizeof t->name, "%s", name ? name : "");
 }
 
 int eddy_call_deep(int (*fn)(void *arg), void *arg)

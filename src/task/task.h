@@ -44,8 +44,10 @@ struct eddy_task {
     int64_t born_ns;   /* on the loop's clock as it was last read */
     int64_t busy_ns;   /* time it ran, counted while somebody watches (loop->watched) */
     int64_t ran_ns;    /* when it was resumed last, while somebody watches; else 0 */
-    void *locals;      /* task-locals that it set or inherited; task/local.c's */
-    uint16_t host;     /* of the simulator: inherited by what it spawns */
+    struct eddy_local_value *locals; /* that hold to its end; task/local.c's */
+    struct eddy_future *future;      /* of eddy_spawn(): completed by its end */
+    bool future_only;                /* which alone hears of a failure */
+    uint16_t host;                   /* of the simulator: inherited by what it spawns */
 };
 
 struct scope {
@@ -66,16 +68,17 @@ struct scope {
     void *ctx;
     void (*on_empty)(void *ctx);
     void *on_empty_ctx;
-    struct eddy_soon soon; /* on_empty is called from the loop */
-    int error;             /* the first failure */
-    int why;               /* what waits in it return; 0 while it goes on */
+    struct eddy_soon soon;           /* on_empty is called from the loop */
+    struct eddy_local_value *locals; /* that its owner set in it; task/local.c's */
+    int error;                       /* the first failure */
+    int why;                         /* what waits in it return; 0 while it goes on */
     int refused; /* entered in a callback or without memory: nothing may be started in it */
     bool isolate;
     bool shield;
     bool expired;
     bool draining;
-    bool closing; /* eddy__scope_close() was called */
-    bool heap;    /* of eddy_scope_new() */
+    bool closing;  /* eddy__scope_close() was called */
+    bool heap;     /* of eddy_scope_new() */
     uint16_t host; /* of the simulator, for tasks that callbacks spawn in it */
 } __attribute__((may_alias));
 
@@ -135,6 +138,9 @@ static inline void eddy_task_suspend(struct eddy_task *t)
     assert(t->loop->current == t);
     eddy_context_switch(&t->context, &room->thread);
 }
+
+/* Task-locals that end with a scope or a task. */
+void eddy_locals_free(struct eddy_local_value **at);
 
 void eddy_task_run_soon(struct eddy_task *t);
 void eddy_task_resume_soon(struct eddy_soon *s); /* what its `soon` runs */
