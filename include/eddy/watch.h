@@ -39,7 +39,7 @@ EDDY_API int eddy_watch_new(int fd, unsigned events, void (*fn)(void *ctx, unsig
                             void *ctx, struct eddy_watch **ret_watch);
 
 /** eddy_watch_free() - watch no more; @fn is not called again
- * @watch: NULL is fine. On its loop's thread
+ * @watch: NULL is fine. On its loop's thread. One that nobody frees ends with its loop
  *
  * Return: nothing.   Source: uv_poll_stop.   Since: 0.1 */
 EDDY_API void eddy_watch_free(struct eddy_watch *watch);

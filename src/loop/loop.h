@@ -27,6 +27,7 @@ enum eddy_loop_slot {
     EDDY_SLOT_SERVER, /* http: arenas, dates */
     EDDY_SLOT_DNS,
     EDDY_SLOT_STREAM,
+    EDDY_SLOT_WATCH, /* loop: watches nobody has freed */
     EDDY_SLOT_TASK, /* task: the stack pool, the root task */
     EDDY_SLOTS
 };

@@ -2,7 +2,7 @@
  * loop/watch.c - a poll operation that goes on, for callback code
  *
  * The operation is the driver's until its last completion. So a watch that is freed meanwhile lives
- * on, mute, until that comes.
+ * on, mute, until that comes. Watches that nobody frees end with their loop.
  */
 #include "base/memory.h"
 #include "base/sys.h"
@@ -13,7 +13,8 @@
 #include <fcntl.h>
 
 struct eddy_watch {
-    struct eddy_op op; /* first */
+    struct eddy_op op;     /* first */
+    struct eddy_list link; /* among its loop's; alone once it was freed */
     struct eddy_loop *loop;
     void (*fn)(void *ctx, unsigned events); /* NULL: freed */
     void *ctx;
@@ -32,6 +33,35 @@ static void on_event(struct eddy_op *op, int res)
     w->fn(w->ctx, res >= 0 ? (unsigned)res : EDDY_FAILED);
 }
 
+/* Those of one loop, in EDDY_SLOT_WATCH. */
+struct watches {
+    struct eddy_list list;
+};
+
+static void free_watches(void *slot)
+{
+    struct watches *all = slot;
+
+    while (!eddy_list_is_empty(&all->list))
+        eddy_watch_free(eddy_container_of(all->list.next, struct eddy_watch, link));
+    eddy__free(all, sizeof *all);
+}
+
+static struct watches *watches_of(struct eddy_loop *loop)
+{
+    struct watches *all = loop->slot[EDDY_SLOT_WATCH];
+
+    if (all)
+        return all;
+    all = eddy__alloc(sizeof *all);
+    if (!all)
+        return NULL;
+    eddy_list_init(&all->list);
+    loop->slot[EDDY_SLOT_WATCH] = all;
+    loop->slot_free[EDDY_SLOT_WATCH] = free_watches;
+    return all;
+}
+
 int eddy_watch_new(int fd, unsigned events, void (*fn)(void *ctx, unsigned events), void *ctx,
                    struct eddy_watch **ret_watch)
 {
@@ -41,7 +71,8 @@ int eddy_watch_new(int fd, unsigned events, void (*fn)(void *ctx, unsigned event
     if (open < 0)
         return open;
     struct eddy_loop *loop = eddy_loop_current();
-    struct eddy_watch *w = loop ? eddy__zalloc(sizeof *w) : NULL;
+    struct watches *all = loop ? watches_of(loop) : NULL;
+    struct eddy_watch *w = all ? eddy__zalloc(sizeof *w) : NULL;
     if (!w)
         return -ENOMEM;
     eddy_op_poll(&w->op, fd, events, on_event);
@@ -55,6 +86,7 @@ int eddy_watch_new(int fd, unsigned events, void (*fn)(void *ctx, unsigned event
         eddy__free(w, sizeof *w);
         return r;
     }
+    eddy_list_push(&all->list, &w->link);
     *ret_watch = w;
     return 0;
 }
@@ -64,6 +96,7 @@ void eddy_watch_free(struct eddy_watch *watch)
     if (!watch)
         return;
     watch->fn = NULL;
+    eddy_list_remove(&watch->link);
     if (!watch->op.pending || eddy__op_cancel(watch->loop, &watch->op))
         eddy__free(watch, sizeof *watch);
 }

@@ -125,6 +125,20 @@ EDDY_TEST(input_and_output_are_watched_apart)
     close(fd[1]);
 }
 
+EDDY_TEST(one_that_nobody_frees_ends_with_its_loop)
+{
+    struct seen s = { 0 };
+    int fd[2];
+
+    make_pair(fd);
+    EDDY_CHECK_EQ(eddy_watch_new(fd[0], EDDY_READABLE, on_ready, &s, &s.watch), 0);
+    EDDY_CHECK_EQ(eddy_watch_new(fd[1], EDDY_READABLE, on_ready, &s, &s.watch), 0);
+    eddy_loop_free(eddy_loop_current());
+    EDDY_CHECK_EQ(s.calls, 0);
+    close(fd[0]);
+    close(fd[1]);
+}
+
 EDDY_TEST(a_hang_up_is_told)
 {
     struct seen s = { .free_at = 1 };
