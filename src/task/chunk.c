@@ -1,8 +1,8 @@
 /*
  * task/chunk.c - where stacks come from and go to: mappings, and the slots in them
  *
- * A chunk knows of each of its slots whether it is cold, about to be, or has a canary for a guard;
- * a bit each, in words that are also the unit of giving memory back.
+ * A chunk knows of each of its slots whether it is cold, in a sweep's hands, or has a canary for a
+ * guard; a bit each, in words that are also the unit of giving memory back.
  */
 #include "task/guard.h"
 #include "task/stack.h"
@@ -34,11 +34,11 @@ struct eddy_stack_chunk {
     size_t slots;
     size_t used; /* slots that were given out once; the others have no guard yet */
     size_t cold;
-    size_t cooling;
+    size_t idle, cooling;
     size_t guards; /* by mprotect */
     unsigned *ids; /* Valgrind's, a slot each; NULL when it is not there */
     struct word {
-        uint64_t cold, cooling, bare;
+        uint64_t cold, idle, cooling, bare;
     } words[]; /* a bit a slot */
 };
 
@@ -109,8 +109,8 @@ static struct eddy_stack_chunk *add_chunk(struct eddy_stack_class *c)
     eddy__sys.name_memory(chunk->base, len, "eddy stacks");
     chunk->class = c;
     chunk->slots = slots;
-    chunk->next = c->chunks;
-    c->chunks = chunk;
+    *(c->newest ? &c->newest->next : &c->chunks) = chunk;
+    c->newest = chunk;
     c->slots += slots;
     return chunk;
 }
@@ -129,6 +129,9 @@ static void free_chunk(struct eddy_stack_chunk *chunk)
     c->cooling -= chunk->cooling;
     if (c->hint == chunk)
         c->hint = NULL;
+    if (c->newest == chunk)
+        for (c->newest = c->chunks; c->newest && c->newest->next;)
+            c->newest = c->newest->next;
     eddy__free(chunk->ids, chunk->slots * sizeof *chunk->ids);
     eddy__free(chunk, size_of(chunk->slots));
 }
@@ -156,7 +159,7 @@ static struct eddy_stack *warm_up(struct eddy_stack_chunk *chunk, size_t slot)
 
 static struct eddy_stack *take_fresh(struct eddy_stack_pool *p, struct eddy_stack_class *c)
 {
-    struct eddy_stack_chunk *chunk = c->chunks;
+    struct eddy_stack_chunk *chunk = c->newest;
 
     if (!chunk || chunk->used == chunk->slots)
         chunk = add_chunk(c);
@@ -185,10 +188,8 @@ static struct eddy_stack *take_cold(struct eddy_stack_class *c)
     size_t i = 0;
 
     if (!chunk || !chunk->cold)
-        for (struct eddy_stack_chunk *other = c->chunks; other; other = other->next)
-            if (other->cold)
-                chunk = other;
-    assert(chunk && chunk->cold);
+        for (chunk = c->chunks; !chunk->cold;)
+            chunk = chunk->next;
     c->hint = chunk;
     while (!chunk->words[i].cold)
         i++;
@@ -197,6 +198,31 @@ static struct eddy_stack *take_cold(struct eddy_stack_class *c)
     chunk->cold--;
     c->cold--;
     return warm_up(chunk, slot);
+}
+
+/* From a sweep's hands: as good as a warm one. */
+static struct eddy_stack *take_back(struct eddy_stack_pool *p, struct eddy_stack_class *c)
+{
+    struct eddy_stack_chunk *chunk = c->chunks;
+    size_t i = 0;
+
+    while (!chunk->idle && !chunk->cooling)
+        chunk = chunk->next;
+    while (!chunk->words[i].idle && !chunk->words[i].cooling)
+        i++;
+    struct word *w = &chunk->words[i];
+    size_t slot = i * 64 + (size_t)__builtin_ctzll(w->idle ? w->idle : w->cooling);
+    if (w->idle) {
+        w->idle &= w->idle - 1;
+        chunk->idle--;
+        c->idle--;
+    } else {
+        w->cooling &= w->cooling - 1;
+        chunk->cooling--;
+        c->cooling--;
+    }
+    p->bytes -= c->usable;
+    return stack_at(chunk, slot);
 }
 
 struct eddy_stack *eddy_stack_make(struct eddy_stack_pool *p, struct eddy_stack_class *c)
@@ -208,14 +234,8 @@ struct eddy_stack *eddy_stack_make(struct eddy_stack_pool *p, struct eddy_stack_
         p->bytes -= s->bytes;
         return s;
     }
-    if (!c->cold && c->cooling) {
-        eddy_stack_return_some(p, c, 64);
-        if ((s = c->warm)) { /* they would not be returned */
-            c->warm = s->next;
-            p->bytes -= s->bytes;
-            return s;
-        }
-    }
+    if (c->idle || c->cooling)
+        return take_back(p, c);
     return c->cold ? take_cold(c) : take_fresh(p, c);
 }
 
@@ -229,18 +249,70 @@ bool eddy_stack_has_run_over(const struct eddy_stack *s)
 
 /* --- giving memory back ------------------------------------------------------------------------------ */
 
-void eddy_stack_cool(struct eddy_stack *s)
+void eddy_stack_sort(struct eddy_stack_pool *p, struct eddy_stack *s)
 {
+    struct eddy_stack_class *c = s->class;
     size_t slot = slot_of(s);
 
-    s->chunk->words[slot / 64].cooling |= UINT64_C(1) << slot % 64;
-    s->chunk->cooling++;
-    s->class->cooling++;
+    s->chunk->words[slot / 64].idle |= UINT64_C(1) << slot % 64;
+    s->chunk->idle++;
+    c->idle++;
+    p->bytes += c->usable - s->bytes; /* each counts whole until it is known what it holds */
+    if (!p->chunk) {
+        p->chunk = c->chunks;
+        p->word = 0;
+    }
+}
+
+static size_t spend(size_t budget, size_t cost)
+{
+    return budget > cost ? budget - cost : 0;
+}
+
+static void choose(struct eddy_stack_pool *p, struct eddy_stack_chunk *chunk, size_t slot,
+                   bool (*stays)(struct eddy_stack_pool *p, struct eddy_stack *s))
+{
+    struct eddy_stack_class *c = chunk->class;
+    struct word *w = &chunk->words[slot / 64];
+    struct eddy_stack *s = stack_at(chunk, slot);
+
+    w->idle &= ~(UINT64_C(1) << slot % 64);
+    chunk->idle--;
+    c->idle--;
+    if (stays(p, s)) {
+        p->bytes -= c->usable - s->bytes;
+        s->next = c->warm;
+        c->warm = s;
+    } else {
+        w->cooling |= UINT64_C(1) << slot % 64;
+        chunk->cooling++;
+        c->cooling++;
+    }
+}
+
+size_t eddy_stack_choose_some(struct eddy_stack_pool *p, struct eddy_stack_class *c, size_t budget,
+                              bool (*stays)(struct eddy_stack_pool *p, struct eddy_stack *s))
+{
+    const size_t cost = 1 + c->usable / (1024 * 1024);
+
+    while (c->idle && budget) {
+        struct eddy_stack_chunk *chunk = p->chunk;
+        if (!chunk->idle || p->word == words_of(chunk->slots)) {
+            p->chunk = chunk->next;
+            p->word = 0;
+        } else if (chunk->words[p->word].idle) {
+            size_t bit = (size_t)__builtin_ctzll(chunk->words[p->word].idle);
+            choose(p, chunk, p->word * 64 + bit, stays);
+            budget = spend(budget, cost);
+        } else {
+            p->word++;
+        }
+    }
+    return c->idle ? 0 : budget;
 }
 
 /* They stay what they were. */
-static void keep_run(struct eddy_stack_pool *p, struct eddy_stack_chunk *chunk, size_t first,
-                     size_t count)
+static void keep_run(struct eddy_stack_chunk *chunk, size_t first, size_t count)
 {
     struct eddy_stack_class *c = chunk->class;
 
@@ -251,7 +323,6 @@ static void keep_run(struct eddy_stack_pool *p, struct eddy_stack_chunk *chunk, 
         s->bytes = c->usable;
         s->next = c->warm;
         c->warm = s;
-        p->bytes += s->bytes;
     }
 }
 
@@ -272,12 +343,13 @@ static size_t return_run(struct eddy_stack_pool *p, struct eddy_stack_chunk *chu
     if (p->stuck || eddy__sys.madvise(chunk->base + (i * 64 + low) * span_of(c), len * span_of(c),
                                       MADV_DONTNEED) < 0) {
         eddy_stack_stuck(p);
-        keep_run(p, chunk, i * 64 + low, len);
+        keep_run(chunk, i * 64 + low, len);
     } else {
         w->cold |= cooling;
         chunk->cold += count;
         c->cold += count;
         p->trimmed += count;
+        p->bytes -= count * c->usable;
     }
     w->cooling &= ~cooling;
     chunk->cooling -= count;
@@ -295,14 +367,10 @@ static bool unmap(struct eddy_stack_pool *p, struct eddy_stack_chunk **link)
     for (size_t i = 0; i < words_of(chunk->slots); i++)
         p->bare -= (size_t)__builtin_popcountll(chunk->words[i].bare);
     p->trimmed += chunk->cooling;
+    p->bytes -= chunk->cooling * chunk->class->usable;
     *link = chunk->next;
     free_chunk(chunk);
     return true;
-}
-
-static size_t spend(size_t budget, size_t cost)
-{
-    return budget > cost ? budget - cost : 0;
 }
 
 size_t eddy_stack_return_some(struct eddy_stack_pool *p, struct eddy_stack_class *c, size_t budget)

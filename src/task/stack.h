@@ -14,15 +14,17 @@
  *
  * What a warm stack costs is not known when it is given back: the task may have touched its top
  * page or all of it. So it counts with all, which is a store and an addition. When the sum passes
- * a quarter of the bound, a sweep (sweep.c) follows a second later: it asks the kernel which pages
- * are there (mincore), returns what lies deeper than EDDY_STACK_KEEP, and counts what is left.
- * While that is under three quarters of the bound a stack stays warm; the others become cold,
- * neighbours with one call, and a chunk whose slots are all cold is unmapped. So what the pool
- * holds is under the bound a second after the last burst, and a server's few stacks, used over
- * and over, are swept once a second at most; taking and giving never do more than the list.
+ * a quarter of the bound, a sweep (sweep.c) follows a second later. It goes through the idle stacks
+ * from the oldest chunk to the newest, asks the kernel which pages are there (mincore), returns
+ * what lies deeper than EDDY_STACK_KEEP, and counts what is left. While that is under three
+ * quarters of the bound a stack stays warm; the others become cold, neighbours with one call, and a
+ * chunk whose slots are all cold is unmapped. So what the pool holds is under the bound a second
+ * after the last burst, and a server's few stacks, used over and over, are swept once a second at
+ * most; taking and giving never do more than the list.
  *
  * Rejected: a canary at a known depth, which would commit a page more for each sleeping task, or
- * be read (a page fault) at each return; trimming at each return, a system call a task.
+ * be read (a page fault) at each return; trimming at each return, a system call a task; keeping
+ * those that were used last, which lie anywhere, so that hardly two that go are neighbours.
  */
 #ifndef EDDY_TASK_STACK_H
 #define EDDY_TASK_STACK_H
@@ -54,15 +56,17 @@ struct eddy_stack_class {
     size_t live;
     size_t used; /* slots that are not fresh */
     size_t cold;
-    size_t cooling;                  /* about to be cold; in no list */
+    size_t idle;                     /* in a sweep's hands, to be looked at */
+    size_t cooling;                  /* in a sweep's hands, about to be cold */
     size_t slots;                    /* of all chunks */
-    struct eddy_stack_chunk *chunks; /* newest first; only the first has fresh slots */
+    struct eddy_stack_chunk *chunks; /* oldest first */
+    struct eddy_stack_chunk *newest; /* only this has fresh slots */
     struct eddy_stack_chunk *hint;   /* may have cold slots; NULL: look at all */
 };
 
 struct eddy_stack_pool {
     struct eddy_stack_class classes[EDDY_STACK_CLASSES];
-    size_t bytes;     /* what the warm ones count */
+    size_t bytes;     /* what the warm ones count, and those in a sweep's hands */
     size_t attention; /* above it eddy_stack_give() calls eddy_stack_notice() */
     size_t wanted;    /* above it a sweep is wanted */
     size_t bound;
@@ -76,8 +80,10 @@ struct eddy_stack_pool {
     struct eddy_loop *loop; /* NULL: only by hand */
     struct eddy_timer timer;
     struct eddy_soon soon;
-    struct eddy_stack *todo; /* warm ones of the class `at` that were not looked at */
-    unsigned at;
+    unsigned at;                    /* the class */
+    struct eddy_stack *todo;        /* its warm ones, not sorted into their chunks yet */
+    struct eddy_stack_chunk *chunk; /* then: which chunk, and which word of it, is looked at */
+    size_t word;
     size_t kept; /* bytes of those that stay warm */
     bool sweeping;
     bool stuck; /* the kernel takes no pages back */
@@ -109,11 +115,14 @@ void eddy_stack_drop_chunks(struct eddy_stack_class *c);
 /* Whether it has a canary, and that is no more. */
 bool eddy_stack_has_run_over(const struct eddy_stack *s);
 
-/* A stack that is in no list is to become cold ... */
-void eddy_stack_cool(struct eddy_stack *s);
+/* A warm stack, in no list any more, is put into its chunk's place for the sweep. */
+void eddy_stack_sort(struct eddy_stack_pool *p, struct eddy_stack *s);
 
-/* ... and becomes so: the work of about @budget stacks. Returns what is left of the budget, which
- * is 0 while there is more to do. */
+/* Those are looked at, from p->chunk and p->word on: stays(p, s) tells whether one is warm again.
+ * The others become cold. Each is the work of about @budget stacks; they return what is left of
+ * it, which is 0 while there is more to do. */
+size_t eddy_stack_choose_some(struct eddy_stack_pool *p, struct eddy_stack_class *c, size_t budget,
+                              bool (*stays)(struct eddy_stack_pool *p, struct eddy_stack *s));
 size_t eddy_stack_return_some(struct eddy_stack_pool *p, struct eddy_stack_class *c, size_t budget);
 
 /* sweep.c: a stack was given back, and the warm ones count too much, or it has a canary. */

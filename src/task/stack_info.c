@@ -22,7 +22,7 @@ void eddy_stack_info(struct eddy_stack_info *ret_info)
         struct eddy_stack_class_info *told = &info.classes[i];
         told->usable = c->usable;
         told->live = c->live;
-        told->cold = c->cold + c->cooling;
+        told->cold = c->cold;
         told->pooled = c->used - c->live - told->cold;
         info.live += told->live;
         info.live_bytes += told->live * told->usable;

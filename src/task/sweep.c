@@ -1,10 +1,10 @@
 /*
- * task/sweep.c - looking through the warm stacks, in pieces; stack.h tells why and when
+ * task/sweep.c - looking through the idle stacks, in pieces; stack.h tells why and when
  *
- * A sweep takes the list of each class in its turn, and looks at its stacks one by one: it stays
- * (and is in the list again, from where it may be taken at any time), or it is to be cold. What a
- * task needs meanwhile comes from the list, then from what the sweep has not looked at. Cold ones
- * are made when all of a class are chosen, for then neighbours are known.
+ * A sweep takes the list of each class in its turn and sorts it into the chunks, by which
+ * neighbours are known. Then it looks at one stack after the other: it stays warm, and is in the
+ * list again, or is to be cold. When all are chosen those are returned. What a task needs
+ * meanwhile comes from the list, then from the sweep's hands.
  *
  * An iteration of the loop does SLICE stacks' work of it, about half a millisecond; the loop does
  * not sleep until it is done.
@@ -63,22 +63,21 @@ void eddy_stack_stuck(struct eddy_stack_pool *p)
     p->stuck = true;
 }
 
-static void look_at(struct eddy_stack_pool *p, struct eddy_stack *s)
+/* Whether it stays warm; with what it counts is told in s->bytes. */
+static bool stays(struct eddy_stack_pool *p, struct eddy_stack *s)
 {
-    struct eddy_stack_class *c = s->class;
     const size_t most = p->bound - p->bound / 4;
 
-    p->bytes -= s->bytes;
-    if (p->kept < most && s->bytes == c->usable)
+    if (p->stuck)
+        return true;
+    if (p->kept >= most)
+        return false;
+    if (s->bytes == s->class->usable)
         s->bytes = measure(p, s);
-    if (p->kept + s->bytes > most && !p->stuck) {
-        eddy_stack_cool(s);
-        return;
-    }
+    if (p->kept + s->bytes > most && !p->stuck)
+        return false;
     p->kept += s->bytes;
-    p->bytes += s->bytes;
-    s->next = c->warm;
-    c->warm = s;
+    return true;
 }
 
 static void take_list(struct eddy_stack_pool *p)
@@ -86,6 +85,7 @@ static void take_list(struct eddy_stack_pool *p)
     struct eddy_stack_class *c = &p->classes[p->at];
 
     p->todo = c->warm;
+    p->chunk = NULL;
     c->warm = NULL;
 }
 
@@ -103,19 +103,19 @@ bool eddy_stack_sweep(struct eddy_stack_pool *p, size_t budget)
 {
     assert(p->sweeping);
     for (;;) {
-        struct eddy_stack *s = p->todo;
+        struct eddy_stack_class *c = &p->classes[p->at];
+        struct eddy_stack *s;
+        while ((s = p->todo) && budget) {
+            p->todo = s->next;
+            eddy_stack_sort(p, s);
+            budget--;
+        }
+        if (budget && c->idle)
+            budget = eddy_stack_choose_some(p, c, budget, stays);
+        if (budget && c->cooling)
+            budget = eddy_stack_return_some(p, c, budget);
         if (budget == 0)
             return true;
-        if (s) {
-            size_t cost = 1 + s->class->usable / (1024 * 1024);
-            p->todo = s->next;
-            look_at(p, s);
-            budget = budget > cost ? budget - cost : 0;
-            continue;
-        }
-        budget = eddy_stack_return_some(p, &p->classes[p->at], budget);
-        if (budget == 0)
-            continue;
         if (++p->at == EDDY_STACK_CLASSES)
             break;
         take_list(p);

@@ -416,26 +416,33 @@ EDDY_TEST(a_run_that_is_not_taken_back_stays_in_the_pool)
     end();
 }
 
-/* While a sweep chooses, the only stacks left are those that the kernel does not take back. */
-EDDY_TEST(a_stack_that_is_not_taken_back_is_taken_by_the_next_task)
+/* What a sweep has in its hands is as good as a warm one, before it is looked at and after. */
+EDDY_TEST(a_task_takes_what_a_sweep_has_in_its_hands)
 {
-    struct eddy_stack *live, *next;
+    struct eddy_stack *live, *next[2];
 
     begin(1);
     live = eddy_stack_take(&pool, standard());
     burst(standard(), 15, 100);
-    eddy__sys.madvise = refuse_to_take_back;
     eddy_stack_sweep_begin(&pool);
     for (int i = 0; i < 15; i++)
-        eddy_stack_sweep(&pool, 1);
-    EDDY_CHECK_EQ(standard()->cooling, 15);
-    next = eddy_stack_take(&pool, standard());
-    EDDY_CHECK(next != NULL);
+        eddy_stack_sweep(&pool, 1); /* sorts */
+    EDDY_CHECK_EQ(standard()->idle, 15);
+    next[0] = eddy_stack_take(&pool, standard());
+    for (int i = 0; i < 14; i++)
+        eddy_stack_sweep(&pool, 1); /* chooses */
+    EDDY_CHECK_EQ(standard()->cooling, 14);
+    next[1] = eddy_stack_take(&pool, standard());
+    for (int i = 0; i < 2; i++)
+        EDDY_CHECK(next[i] != NULL && ((char *)next[i])[-100] == 1); /* as it was given back */
     EDDY_CHECK_EQ(standard()->slots, 16);
+    EDDY_CHECK_EQ(pool.bytes, 13 * 240 * KIB);
     while (eddy_stack_sweep(&pool, 512))
         ;
-    EDDY_CHECK_EQ(warm(standard()), 14);
-    eddy_stack_give(&pool, next);
+    EDDY_CHECK_EQ(standard()->cold, 13);
+    EDDY_CHECK_EQ(pool.bytes, 0);
+    for (int i = 0; i < 2; i++)
+        eddy_stack_give(&pool, next[i]);
     eddy_stack_give(&pool, live);
     end();
 }
