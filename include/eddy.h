@@ -28,6 +28,7 @@
 #include <eddy/memory.h>
 #include <eddy/net.h>
 #include <eddy/poller.h>
+#include <eddy/queue.h>
 #include <eddy/serve.h>
 #include <eddy/sim.h>
 #include <eddy/slice.h>

@@ -120,11 +120,6 @@ void eddy_channel_wake_slow(struct caller *list)
     }
 }
 
-void eddy_channel_stand(struct eddy_channel *ch, bool sends, struct place *place)
-{
-    eddy_list_push(sends ? &ch->senders : &ch->receivers, &place->link);
-}
-
 bool eddy_channel_step_out(struct place *place)
 {
     struct eddy_channel *ch = place->channel;
@@ -173,43 +168,44 @@ int eddy_channel_get(struct eddy_channel *ch, void *ret_item, struct caller **wa
     return ch->closed ? 0 : -EAGAIN;
 }
 
-/* Those who were put on the list first, first. */
-static struct caller *in_order(struct caller *list)
+void eddy_channel_serve_all(struct eddy_list *queue, int result, struct caller **wake)
 {
-    struct caller *turned = NULL;
+    struct caller *served = NULL;
 
-    while (list) {
-        struct caller *next = list->next;
-        list->next = turned;
-        turned = list;
-        list = next;
+    while (next_waiter(queue, result, &served))
+        ;
+    /* They were put in front of each other: turned round, who came first is woken first. */
+    while (served) {
+        struct caller *next = served->next;
+        served->next = *wake;
+        *wake = served;
+        served = next;
     }
-    return turned;
 }
 
-size_t eddy_channel_end(struct eddy_channel *ch, bool drop)
+void eddy_channel_end(struct eddy_channel *ch, struct caller **wake)
 {
-    struct caller *wake = NULL;
-    size_t dropped = 0;
-
-    eddy_channel_lock(ch);
     ch->closed = true;
-    while (next_waiter(&ch->senders, -EPIPE, &wake))
-        ;
-    while (next_waiter(&ch->receivers, 0, &wake))
-        ;
-    if (drop) {
-        dropped = ch->count;
-        ch->count = 0;
-    }
-    eddy_channel_unlock(ch);
-    eddy_channel_wake(in_order(wake));
+    eddy_channel_serve_all(&ch->senders, -EPIPE, wake);
+    eddy_channel_serve_all(&ch->receivers, 0, wake);
+}
+
+size_t eddy_channel_drop(struct eddy_channel *ch)
+{
+    size_t dropped = ch->count;
+
+    ch->count = 0;
     return dropped;
 }
 
 void eddy_channel_close(struct eddy_channel *ch)
 {
-    (void)eddy_channel_end(ch, false);
+    struct caller *wake = NULL;
+
+    eddy_channel_lock(ch);
+    eddy_channel_end(ch, &wake);
+    eddy_channel_unlock(ch);
+    eddy_channel_wake(wake);
 }
 
 /* --- calls ------------------------------------------------------------------------------------------------ */
@@ -226,18 +222,18 @@ static void interrupted(struct eddy_wait *w, int why)
         eddy__wake(w, why);
 }
 
-/* Stand in the queue, give the lock back, wait. */
-static inline int wait_in(struct eddy_channel *ch, struct eddy_task *t, bool sends, void *item)
+int eddy_channel_wait_in(struct eddy_channel *ch, struct eddy_task *t, struct eddy_list *queue,
+                         void *item, const char *what)
 {
     struct single s;
 
-    s.caller.wait = EDDY_WAIT(interrupted, sends ? "send" : "receive");
+    s.caller.wait = EDDY_WAIT(interrupted, what);
     s.caller.loop = t->loop;
     s.caller.several = false;
     s.place.caller = &s.caller;
     s.place.into = item;
     s.place.channel = ch;
-    eddy_channel_stand(ch, sends, &s.place);
+    eddy_list_push(queue, &s.place.link);
     eddy_channel_unlock(ch);
     return eddy_task_wait(t, &s.caller.wait);
 }
@@ -253,7 +249,7 @@ int eddy_channel_send(struct eddy_channel *ch, const void *item)
     eddy_channel_lock(ch);
     r = eddy_channel_put(ch, item, &wake);
     if (r == -EAGAIN)
-        return wait_in(ch, t, true, (void *)(uintptr_t)item);
+        return eddy_channel_wait_in(ch, t, &ch->senders, (void *)(uintptr_t)item, "send");
     eddy_channel_unlock(ch);
     eddy_channel_wake(wake);
     eddy_task_spend(t);
@@ -271,7 +267,7 @@ int eddy_channel_receive(struct eddy_channel *ch, void *ret_item)
     eddy_channel_lock(ch);
     r = eddy_channel_get(ch, ret_item, &wake);
     if (r == -EAGAIN)
-        return wait_in(ch, t, false, ret_item);
+        return eddy_channel_wait_in(ch, t, &ch->receivers, ret_item, "receive");
     eddy_channel_unlock(ch);
     eddy_channel_wake(wake);
     eddy_task_spend(t);

@@ -78,12 +78,18 @@ static inline void eddy_channel_unlock(struct eddy_channel *ch)
 int eddy_channel_put(struct eddy_channel *ch, const void *item, struct caller **wake);
 int eddy_channel_get(struct eddy_channel *ch, void *ret_item, struct caller **wake);
 
-/* Stand in a queue, under the lock; and leave it if still there, taking the lock. */
-void eddy_channel_stand(struct eddy_channel *ch, bool sends, struct place *place);
+/* Leave a queue if still in it, taking the lock; whether it was. */
 bool eddy_channel_step_out(struct place *place);
 
-/* No more items; with @drop, what is buffered is gone, too. Returns how many were. */
-size_t eddy_channel_end(struct eddy_channel *ch, bool drop);
+/* With the lock, which is given back: stand in one of the channel's queues and wait. */
+int eddy_channel_wait_in(struct eddy_channel *ch, struct eddy_task *t, struct eddy_list *queue,
+                         void *item, const char *what);
+
+/* Under the lock: end the waits of all in a queue, first come first woken; no more items; and
+ * forget those that are buffered (how many?). */
+void eddy_channel_serve_all(struct eddy_list *queue, int result, struct caller **wake);
+void eddy_channel_end(struct eddy_channel *ch, struct caller **wake);
+size_t eddy_channel_drop(struct eddy_channel *ch);
 
 /* Wake everybody on the list. Without the lock. */
 void eddy_channel_wake_slow(struct caller *list);

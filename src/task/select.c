@@ -108,7 +108,7 @@ static void stand_everywhere(struct selection *s)
             p->from = c->item;
         else
             p->into = c->ret_item;
-        eddy_channel_stand(c->channel, c->sends, p);
+        eddy_list_push(c->sends ? &c->channel->senders : &c->channel->receivers, &p->link);
     }
 }
 

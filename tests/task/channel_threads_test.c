@@ -10,6 +10,7 @@
 
 #include <eddy/channel.h>
 #include <eddy/loop.h>
+#include <eddy/queue.h>
 #include <eddy/task.h>
 
 #include <pthread.h>
@@ -279,6 +280,46 @@ EDDY_TEST(a_thread_without_a_loop_may_try)
     EDDY_CHECK_EQ(want, 100);
     pthread_join(id, NULL);
 }
+
+/* --- a queue of work ------------------------------------------------------------------------------------- */
+
+static atomic_int work_done;
+
+static void *work(void *arg)
+{
+    struct eddy_queue *q = arg;
+    int item, r;
+
+    while ((r = eddy_queue_get(q, &item)) > 0) { /* plain code */
+        atomic_fetch_add(&work_done, 1);
+        EDDY_CHECK_EQ(eddy_queue_task_done(q), 0);
+    }
+    EDDY_CHECK_EQ(r, 0);
+    eddy_loop_free(eddy__loop());
+    return NULL;
+}
+
+EDDY_TEST(shared_queue_over_threads)
+{
+    EDDY_OWN(eddy_queue) q = NULL;
+    pthread_t id[3];
+
+    EDDY_CHECK_EQ(eddy_queue_new(sizeof(int), EDDY_OPT(queue, .capacity = 4, .shared = true), &q),
+                  0);
+    for (int i = 0; i < 3; i++)
+        EDDY_CHECK_EQ(pthread_create(&id[i], NULL, work, q), 0);
+    for (int round = 1; round <= 20; round++) {
+        for (int i = 0; i < 50; i++)
+            EDDY_CHECK_EQ(eddy_queue_put(q, &i), 0);
+        EDDY_CHECK_EQ(eddy_queue_join(q), 0);
+        EDDY_CHECK_EQ(atomic_load(&work_done), round * 50);
+    }
+    eddy_queue_shutdown(q, false);
+    for (int i = 0; i < 3; i++)
+        pthread_join(id[i], NULL);
+}
+
+/* --- freeing ---------------------------------------------------------------------------------------------- */
 
 /* Who has received the last item may free the channel, though the sender has hardly left it. */
 static void *send_one(void *arg)

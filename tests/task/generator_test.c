@@ -194,19 +194,35 @@ EDDY_TEST(runs_under_its_own_scope)
     EDDY_CHECK_EQ(gen.status, 0);
 }
 
+/* Cancels a scope when everybody else has had a few turns. */
+struct canceller_args {
+    struct eddy_scope *scope;
+};
+
+static int canceller(struct canceller_args *a)
+{
+    for (int i = 0; i < 3; i++)
+        eddy_yield();
+    eddy_scope_cancel(a->scope);
+    return 0;
+}
+EDDY_TASK(canceller);
+
 static int cancelled_reader(void)
 {
     int at = 0, value = UNSET;
     EDDY_AUTO(eddy_gen) gen = EDDY_GEN(count, .upto = 4, .sleep_ms = 20, .ret_at = &at);
 
     {
-        EDDY_SCOPE(hurry, .timeout_ms = 1);
+        EDDY_SCOPE(s, .timeout_ms = 0);
+        EDDY_SCOPE(one, .timeout_ms = 0);
+        EDDY_GO(&s, canceller, .scope = &one);
         EDDY_CHECK(!count_next(&gen, &value));
-        EDDY_CHECK_EQ(gen.status, -ETIMEDOUT);
+        EDDY_CHECK_EQ(gen.status, -ECANCELED);
     }
     EDDY_CHECK_EQ(value, UNSET);
     /* It comes to its value, keeps it, and goes no further. */
-    EDDY_CHECK_EQ(eddy_sleep(100), 0);
+    EDDY_CHECK_EQ(eddy_sleep(50), 0);
     EDDY_CHECK_EQ(at, 1);
     for (int n = 1; n <= 4; n++) {
         EDDY_CHECK(count_next(&gen, &value));
@@ -576,40 +592,44 @@ EDDY_TEST(one_reader_at_a_time)
     EDDY_CHECK_EQ(value, 2);
 }
 
-/* A deadline inside the generator cuts a yield short: its value is kept, the next one waits. */
+/* A scope inside the generator cuts its yields short: a value is kept, the next one waits. */
 struct impatient_args {
     int upto;
+    struct eddy_scope **ret_scope;
+    int *ret_at;
 };
 
 static int impatient(struct eddy_gen *gen, struct impatient_args *a)
 {
     for (int n = 1; n <= a->upto; n++) {
-        EDDY_SCOPE(hurry, .timeout_ms = 2);
-        int r = eddy_gen_yield(gen, &n);
-        if (r == -ECANCELED)
-            return r;
-        while (r == 0 && eddy_scope_expired(&hurry))
-            r = -EIO;
+        EDDY_SCOPE(hurry, .timeout_ms = 0);
+        *a->ret_scope = &hurry;
+        *a->ret_at = n;
+        EDDY_CHECK_EQ(eddy_gen_yield(gen, &n), -ECANCELED);
     }
+    *a->ret_at = 0;
     return 0;
 }
 EDDY_GENERATOR(impatient, int);
 
 static int slow_reader(void)
 {
-    EDDY_AUTO(eddy_gen) gen = EDDY_GEN(impatient, .upto = 3);
-    int value, last = 0, got = 0;
+    struct eddy_scope *hurry = NULL;
+    int value = UNSET, at = UNSET;
+    EDDY_AUTO(eddy_gen) gen = EDDY_GEN(impatient, .upto = 3, .ret_scope = &hurry, .ret_at = &at);
 
     EDDY_CHECK(impatient_next(&gen, &value));
     EDDY_CHECK_EQ(value, 1);
-    EDDY_CHECK_EQ(eddy_sleep(20), 0); /* 2 is kept; the wait of 3 is cut short before it is given */
-    while (impatient_next(&gen, &value)) {
-        EDDY_CHECK(value > last);
-        last = value;
-        got++;
+    for (int n = 1; n <= 3; n++) { /* 1 was given, 2 is kept, 3 finds the place taken */
+        EDDY_CHECK_EQ(at, n);
+        eddy_scope_cancel(hurry);
+        for (int i = 0; i < 3; i++)
+            EDDY_CHECK_EQ(eddy_yield(), 0);
     }
-    EDDY_CHECK_EQ(got, 1);
-    EDDY_CHECK_EQ(last, 2);
+    EDDY_CHECK_EQ(at, 0);
+    EDDY_CHECK(impatient_next(&gen, &value));
+    EDDY_CHECK_EQ(value, 2);
+    EDDY_CHECK(!impatient_next(&gen, &value));
     return gen.status;
 }
 
