@@ -223,6 +223,20 @@ static void compare_descriptors(const char *name)
 }
 
 /* cmocka calls this for each test; what it was given is the test. */
+/* EDDY_LEAVE_OUT names tests, with blanks between: what the machine that runs them cannot show
+ * (tools/arm64). */
+static bool is_unwanted(const char *name)
+{
+    const char *at = getenv("EDDY_LEAVE_OUT");
+    size_t len = strlen(name);
+
+    for (; at && (at = strstr(at, name)); at += len) {
+        if ((at == getenv("EDDY_LEAVE_OUT") || at[-1] == ' ') && (!at[len] || at[len] == ' '))
+            return true;
+    }
+    return false;
+}
+
 static void run_one(void **state)
 {
     struct eddy_check_test *test = *state;
@@ -233,7 +247,10 @@ static void run_one(void **state)
     each_descriptor(note_before);
     size_t live_before = eddy__memory_live ? eddy__memory_live() : 0;
 
-    test->run();
+    if (is_unwanted(test->name))
+        eddy_check_not_run("named by EDDY_LEAVE_OUT");
+    else
+        test->run();
 
     if (eddy_check_teardown)
         eddy_check_teardown();

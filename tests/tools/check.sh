@@ -80,6 +80,9 @@ expect 'not run: cannot_run: no such kernel'
 
 ./bad good >out 2>&1 || { echo "the good tests alone fail"; failures=1; }
 expect 'check: 2 passed, 0 failed, 0 not run'
+EDDY_LEAVE_OUT='goo good_with_teardown' ./bad good >out 2>&1 || { echo "a test left out fails"; failures=1; }
+expect 'check: 1 passed, 0 failed, 1 not run'
+expect 'not run: good_with_teardown: named by EDDY_LEAVE_OUT'
 ./bad --list >out
 expect 'leaks_memory'
 if ./bad no_such_test >out 2>&1; then
