@@ -25,6 +25,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #define EDDY_TEST(name)                                                                            \
     static void name(void);                                                                        \
@@ -61,6 +62,15 @@
 
 /* A number from the environment (EDDY_SEEDS), or what is given when it is not set. */
 unsigned long eddy_check_number(const char *variable, unsigned long otherwise);
+
+/* for (EDDY_EACH_SEED(seed, 20)): seeds 1 to EDDY_SEEDS, or to what is given when it is not set; or
+ * EDDY_SEED alone, when that is: as the line `replay:` of a failed test says. */
+#define EDDY_EACH_SEED(seed, otherwise)                                                            \
+    uint64_t seed = eddy_check_number("EDDY_SEED", 1),                                             \
+             seed##_last = eddy_check_number(getenv("EDDY_SEED") ? "EDDY_SEED" : "EDDY_SEEDS",     \
+                                             (otherwise));                                         \
+    seed <= seed##_last;                                                                           \
+    seed++
 
 /* The backend this run is for (EDDY_BACKEND), or "" when the test runs once for all. */
 const char *eddy_check_backend(void);

@@ -90,7 +90,8 @@ EDDY_FREE_AT(eddy_tls)
  * A handshake that fails ends the transport: closed() says -EDDY_ECERT or -EDDY_ETLS, and
  * eddy_tls_failure(), called in it, why. The handshake has no timeout of its own.
  *
- * Return: 0, -EINVAL or -ENOMEM.   Source: SSL_new(3), RFC 6066 3.   Since: 0.1
+ * Return: 0, -EINVAL or -ENOMEM; -EDDY_ESIM (@tls was made under the simulator, this loop is real).
+ * Source: SSL_new(3), RFC 6066 3.   Since: 0.1
  */
 EDDY_API int eddy_tls_wrap(struct eddy_tls *tls, struct eddy_transport *below,
                            const char *server_name, struct eddy_transport **ret_t);

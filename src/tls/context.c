@@ -15,6 +15,7 @@ void tls_unref(struct eddy_tls *tls)
     if (atomic_fetch_sub(&tls->references, 1) != 1)
         return;
     SSL_CTX_free(tls->ctx);
+    tls_seeded_free(tls->seeded);
     eddy__free(tls, sizeof *tls);
 }
 
@@ -75,9 +76,16 @@ static int context_new(bool server, const char *alpn, struct eddy_tls **ret, str
 {
     struct eddy_tls *tls = eddy__zalloc(sizeof *tls);
 
-    if (tls)
-        tls->ctx = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
+    struct eddy_loop *loop = eddy__loop();
+    int seeded = tls && loop && eddy_driver_is_simulated(loop->driver)
+                     ? tls_seeded_new(&tls->seeded)
+                     : 0;
+    if (tls && seeded == 0)
+        tls->ctx = SSL_CTX_new_ex(tls->seeded ? tls->seeded->lib : NULL, NULL,
+                                  server ? TLS_server_method() : TLS_client_method());
     if (!tls || !tls->ctx) {
+        if (tls)
+            tls_seeded_free(tls->seeded);
         eddy__free(tls, sizeof *tls);
         ERR_clear_error();
         return eddy_error_set(err, -ENOMEM, 0, "TLS: out of memory");

@@ -489,6 +489,8 @@ static int set_up(struct tls_filter *f, const char *server_name)
     }
     SSL_set_connect_state(f->ssl);
     SSL_set_verify(f->ssl, SSL_VERIFY_PEER, tls_verify);
+    if (eddy_driver_is_simulated(f->loop->driver)) /* certificates are judged by its clock */
+        X509_VERIFY_PARAM_set_time(SSL_get0_param(f->ssl), eddy_wall_ns() / 1000000000);
     return server_name ? expect_host(f, server_name) : 0;
 }
 
@@ -499,6 +501,8 @@ int eddy_tls_wrap(struct eddy_tls *tls, struct eddy_transport *below, const char
 
     if (!tls->server && !tls->insecure && (!server_name || !*server_name))
         return -EINVAL;
+    if (tls->seeded && loop && !eddy_driver_is_simulated(loop->driver))
+        return -EDDY_ESIM;
     struct tls_filter *f = loop ? eddy__zalloc(sizeof *f) : NULL;
     if (!f)
         return -ENOMEM;

@@ -10,10 +10,20 @@
 #include <eddy/buffer.h>
 #include <eddy/tls.h>
 
+#include <openssl/provider.h>
 #include <openssl/ssl.h>
+
+/* seeded.c: for contexts made under the simulator, and of no use elsewhere. */
+struct tls_seeded {
+    OSSL_LIB_CTX *lib;
+    OSSL_PROVIDER *ours, *theirs;
+};
+int tls_seeded_new(struct tls_seeded **ret); /* 0 or -ENOMEM */
+void tls_seeded_free(struct tls_seeded *s);  /* NULL is fine */
 
 struct eddy_tls {
     SSL_CTX *ctx;
+    struct tls_seeded *seeded;   /* NULL: made on a real loop, or before there was one */
     _Atomic unsigned references; /* the owner's, and one a connection */
     bool server;
     bool insecure;
