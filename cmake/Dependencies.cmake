@@ -22,6 +22,22 @@ else()
   message(STATUS "uring: left out, liburing >= 2.3 was not found")
 endif()
 
+# The stacks of tasks, for dumps and reports of stalls.
+pkg_check_modules(UNWIND QUIET libunwind>=1.6)
+if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|aarch64|arm64)$")
+  message(STATUS "unwind: dumps of tasks will have no stacks: not written for ${CMAKE_SYSTEM_PROCESSOR} yet")
+  set(UNWIND_FOUND FALSE)
+elseif(UNWIND_FOUND)
+  # Not linked but loaded when a stack is asked for (loop/backtrace.c says why): by the name that its
+  # ABI has, which is what the file for linking points to.
+  find_library(EDDY_UNWIND_FILE unwind HINTS ${UNWIND_LIBDIR} REQUIRED)
+  file(REAL_PATH ${EDDY_UNWIND_FILE} file)
+  string(REGEX MATCH "libunwind\\.so\\.[0-9]+" EDDY_UNWIND_LIBRARY ${file})
+  message(STATUS "unwind: ${EDDY_UNWIND_LIBRARY} of libunwind ${UNWIND_VERSION}")
+else()
+  message(STATUS "unwind: libunwind >= 1.6 was not found; dumps of tasks will have no stacks")
+endif()
+
 include(CheckIncludeFile)
 check_include_file(valgrind/valgrind.h EDDY_HAVE_VALGRIND)
 

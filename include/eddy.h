@@ -20,6 +20,7 @@
 #include <eddy/generator.h>
 #include <eddy/http.h>
 #include <eddy/http_types.h>
+#include <eddy/inspect.h>
 #include <eddy/json.h>
 #include <eddy/local.h>
 #include <eddy/lock.h>

@@ -12,7 +12,9 @@ static const char *const kinds[EDDY_OP_KINDS] = {
     [EDDY_OP_LEND] = "lend",     [EDDY_OP_SEND] = "send",       [EDDY_OP_CLOSE] = "close",
     [EDDY_OP_POLL] = "poll",     [EDDY_OP_OPEN] = "open",       [EDDY_OP_READ] = "read",
     [EDDY_OP_WRITE] = "write",   [EDDY_OP_FSYNC] = "fsync",     [EDDY_OP_STAT] = "stat",
+    [EDDY_OP_LOOKUP] = "lookup",
 };
+static_assert(EDDY_OP_LOOKUP + 1 == EDDY_OP_KINDS, "a new kind needs a name here");
 
 #define PLACES (sizeof((struct eddy_loop_info *)NULL)->operations / sizeof(struct eddy_operations))
 
@@ -20,7 +22,8 @@ static_assert(EDDY_OP_KINDS < PLACES, "every kind has a place in the report, and
 
 const char *eddy__op_name(unsigned kind)
 {
-    return kind < EDDY_OP_KINDS && kinds[kind] ? kinds[kind] : "operation";
+    assert(kind < EDDY_OP_KINDS);
+    return kinds[kind];
 }
 
 void eddy_loop_info_sized(const struct eddy_loop *loop, struct eddy_loop_info *ret_info,

@@ -169,6 +169,9 @@ static inline void eddy_task_spend(struct eddy_task *t)
 /* The task on @s has ended, and the canary is no more: says so, and ends the process. */
 _Noreturn void eddy_overflow_found(struct eddy_stack *s);
 
+/* The operation that eddy__op_wait() waits for; NULL: this is another kind of wait. */
+const struct eddy_op *eddy_wait_op(const struct eddy_wait *w);
+
 void eddy_scope_init(struct scope *s, struct eddy_loop *loop, struct scope *parent,
                      const struct eddy_scope_options *options);
 void eddy_scope_child_done(struct scope *s, const char *name, int result);

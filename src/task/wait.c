@@ -173,6 +173,11 @@ static void op_interrupted(struct eddy_wait *w, int why)
         eddy__wake(w, self->op->res);
 }
 
+const struct eddy_op *eddy_wait_op(const struct eddy_wait *w)
+{
+    return w->interrupt == op_interrupted ? ((const struct op_wait *)(const void *)w)->op : NULL;
+}
+
 int eddy__op_wait(struct eddy_op *op)
 {
     int r = eddy__wait_check();
