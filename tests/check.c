@@ -14,6 +14,8 @@
 #include <cmocka.h>
 
 #include <dirent.h>
+#include <inttypes.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +25,8 @@
 /* From the library under test, where it is there yet. */
 size_t eddy__memory_live(void) __attribute__((weak));
 const char *eddy_strerrorname(int code) __attribute__((weak));
+
+uint64_t eddy__sim_last_seed(bool forget) __attribute__((weak));
 
 /* The loop that a test made by waiting in plain code is ended with the test, so that what it holds
  * is counted. Weak: a test of base or codec links no loop. */
@@ -41,6 +45,10 @@ static struct eddy_check_test **last = &first;
 /* The running test. Checks come from any thread, so the count is atomic. */
 static atomic_uint failures;
 static _Atomic(const char *) left_out;
+
+/* Who runs, and under which of the simulator's seeds the first check failed; 0: under none. */
+static const char *program, *running;
+static _Atomic uint64_t failed_seed;
 
 static unsigned passed, failed, not_run;
 static bool open_before[DESCRIPTORS_MAX];
@@ -63,7 +71,8 @@ bool eddy_check_fail(const char *file, int line, const char *format, ...)
     /* One write per failure, so that threads do not interleave. */
     (void)fprintf(stdout, "%s:%d: %s\n", file, line, text);
     (void)fflush(stdout);
-    atomic_fetch_add(&failures, 1);
+    if (atomic_fetch_add(&failures, 1) == 0)
+        atomic_store(&failed_seed, eddy__sim_last_seed ? eddy__sim_last_seed(false) : 0);
     return false;
 }
 
@@ -222,6 +231,27 @@ static void compare_descriptors(const char *name)
     }
 }
 
+/* How a failure under the simulator is had again. */
+static void print_replay(uint64_t seed)
+{
+    char line[1024];
+
+    if (!seed)
+        return;
+    int n = snprintf(line, sizeof line, "replay: EDDY_BACKEND=sim EDDY_SEED=%" PRIu64 " %s %s\n",
+                     seed, program, running);
+    if (write(STDOUT_FILENO, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1) < 0)
+        return; /* nobody hears us */
+}
+
+/* An assertion of the library: the process ends, but says by which seed. */
+static void aborted(int signo)
+{
+    print_replay(eddy__sim_last_seed ? eddy__sim_last_seed(false) : 0);
+    (void)signal(signo, SIG_DFL);
+    (void)raise(signo);
+}
+
 /* cmocka calls this for each test; what it was given is the test. */
 /* EDDY_LEAVE_OUT names tests, with blanks between: what the machine that runs them cannot show
  * (tools/arm64). */
@@ -241,6 +271,10 @@ static void run_one(void **state)
 {
     struct eddy_check_test *test = *state;
 
+    running = test->name;
+    if (eddy__sim_last_seed)
+        (void)eddy__sim_last_seed(true);
+    atomic_store(&failed_seed, 0);
     atomic_store(&failures, 0);
     atomic_store(&left_out, NULL);
     memset(open_before, 0, sizeof open_before);
@@ -264,6 +298,7 @@ static void run_one(void **state)
 
     const char *why = atomic_load(&left_out);
     if (atomic_load(&failures) > 0) {
+        print_replay(atomic_load(&failed_seed));
         failed++;
         fail();
     } else if (why) {
@@ -302,6 +337,8 @@ int main(int argc, char **argv)
         return 1;
     }
 
+    program = argv[0];
+    (void)signal(SIGABRT, aborted);
     /* A test that dies must not take what it printed with it. */
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     int r = _cmocka_run_group_tests(argv[0], tests, count, NULL, NULL);

@@ -118,10 +118,7 @@ static int enqueue(struct eddy_pool *pool, struct lane *lane, struct eddy_work *
 
 static int64_t simulated_time(struct eddy_loop *loop)
 {
-    uint32_t dice = 0;
-
-    (void)loop->driver->ops->random(loop->driver, &dice, sizeof dice);
-    return eddy_loop_clock(loop) + dice % SIMULATED_NS;
+    return eddy_loop_clock(loop) + (int64_t)loop->driver->ops->dice(loop->driver, SIMULATED_NS);
 }
 
 static void simulated_end(struct eddy_timer *t)

@@ -329,11 +329,9 @@ EDDY_TASK(visitor);
 
 EDDY_TEST(every_simulated_network_carries_the_same_answers)
 {
-    unsigned long seeds = eddy_check_number("EDDY_SEEDS", 100);
-
     if (strcmp(eddy_check_backend(), "sim") != 0)
         return;
-    for (unsigned long seed = 1; seed <= seeds; seed++) {
+    for (EDDY_EACH_SEED(seed, 100)) {
         struct house h;
         int answered = 0;
         if (!house_open(&h, EDDY_OPT(loop, .backend = "sim", .seed = seed), NULL))

@@ -122,10 +122,9 @@ static uint64_t history(uint64_t seed, int64_t *ret_ns)
 
 EDDY_TEST(one_seed_is_one_history)
 {
-    unsigned long seeds = eddy_check_number("EDDY_SEEDS", 20);
     uint64_t last = 0;
 
-    for (uint64_t seed = 1; seed <= seeds; seed++) {
+    for (EDDY_EACH_SEED(seed, 20)) {
         int64_t first_ns, again_ns;
         uint64_t first = history(seed, &first_ns);
         void *shift = malloc(4096 * (size_t)seed); /* other addresses, the same history */

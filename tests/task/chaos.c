@@ -92,7 +92,7 @@ void chaos_run(struct chaos *c)
 void chaos_each(void (*scenario)(uint64_t seed))
 {
     bool sim = strcmp(eddy_check_backend(), "sim") == 0;
-    unsigned long first = eddy_check_number("EDDY_SEED_FIRST", 1);
+    unsigned long first = eddy_check_number("EDDY_SEED_FIRST", eddy_check_number("EDDY_SEED", 1));
     unsigned long seeds = eddy_check_number("EDDY_SEEDS", sim ? 100 : 3);
 
     total_done = total_cancelled = 0;

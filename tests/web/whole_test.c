@@ -213,10 +213,8 @@ static void one_network(unsigned long seed)
 
 EDDY_TEST(on_every_network_the_patient_are_served_whoever_leaves)
 {
-    unsigned long seeds = eddy_check_number("EDDY_SEEDS", 100);
-
     if (strcmp(eddy_check_backend(), "sim") != 0)
         return;
-    for (unsigned long seed = 1; seed <= seeds; seed++)
+    for (EDDY_EACH_SEED(seed, 100))
         one_network(seed);
 }
