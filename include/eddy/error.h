@@ -37,7 +37,8 @@ EDDY_BEGIN
     X(EDDY_EDRAINING, 5019, "shutting down, nothing new is accepted", 503)                         \
     X(EDDY_ESIM, 5020, "the simulator does not do this", 500)                                      \
     X(EDDY_EEXPECT, 5021, "an expectation that cannot be met", 417)                                \
-    X(EDDY_EANSWER_TOOBIG, 5022, "the upstream's answer is larger than its limit", 502)
+    X(EDDY_EANSWER_TOOBIG, 5022, "the upstream's answer is larger than its limit", 502)            \
+    X(EDDY_EFORKED, 5023, "it belongs to the parent process, this is a child", 500)
 
 enum eddy_error_code {
 #define EDDY_ERROR_ENUM(name, code, text, status) name = (code),

@@ -9,6 +9,13 @@
  *   callback     called by the loop (timers, posts, protocols): the call answers -EDEADLK
  *
  * An iteration: due timers; the ready queue as it stood; submit and wait; completions.
+ *
+ * A loop belongs to the process that made it. In the child of a fork(2) the parent's loop, its
+ * scopes and what was made on it answer -EDDY_EFORKED and touch nothing that the parent goes on
+ * with; its signals have been given back; and the first call that waits makes the child a loop of
+ * its own. Where a task or a callback forks, its code may go on in the child and wait as plain code
+ * does; when it returns there, the wait or run of plain code that it was called from ends with
+ * -EDDY_EFORKED. Descriptors are copies, as ever. (A child made by a bare clone(2) is not noticed.)
  */
 #ifndef EDDY_LOOP_H
 #define EDDY_LOOP_H
@@ -45,7 +52,8 @@ EDDY_API int eddy_loop_new(const struct eddy_loop_options *options, struct eddy_
 
 /**
  * eddy_loop_free() - end this thread's loop
- * @loop: NULL is fine. No task may live: close the scopes first. Posts that never ran are run.
+ * @loop: NULL is fine. No task may live: close the scopes first. Posts that never ran are run, and
+ *   so are those that they make, within reason; then eddy_post() answers -ESHUTDOWN.
  *
  * Return: nothing.   Source: none.   Since: 0.1
  */
@@ -70,7 +78,7 @@ EDDY_API struct eddy_loop *eddy_loop_current(void);
  * @timeout_ms: wait at most so long, and only if no timer fired and nothing was ready; 0: do not
  *   wait; negative: for ever
  *
- * Return: how many things ran, or -EDEADLK (called from a callback or a task).
+ * Return: how many things ran, or -EDEADLK (called from a callback or a task), -EDDY_EFORKED.
  * Source: none.   Since: 0.1
  */
 EDDY_API int eddy_loop_turn(struct eddy_loop *loop, int64_t timeout_ms);
@@ -95,9 +103,11 @@ EDDY_API void eddy_loop_stop(struct eddy_loop *loop);
  * @fn:   called once, as a callback
  * @ctx:  handed to it
  *
- * The one call that is safe from every thread. Posts of one thread keep their order.
+ * The one call that is safe from every thread. Posts of one thread keep their order. It costs a
+ * system call only when it finds the loop asleep.
  *
- * Return: 0, or -ENOMEM.
+ * Return: 0, @fn will be called; or -ENOMEM, -ESHUTDOWN (the loop is ending and takes no more),
+ * -EDDY_EFORKED.
  * Source: asyncio's call_soon_threadsafe.   Since: 0.1
  */
 EDDY_API int eddy_post(struct eddy_loop *loop, void (*fn)(void *ctx), void *ctx);
@@ -167,6 +177,75 @@ EDDY_FREE_AT(eddy_alarm)
  */
 EDDY_API int eddy_loop_on_signal(struct eddy_loop *loop, int signo,
                                  void (*fn)(void *ctx, int signo), void *ctx);
+
+/* --- work for when there is nothing else to do ------------------------------------------------ */
+
+struct eddy_idle;
+
+/**
+ * eddy_idle_new() - something to be done when the loop is idle
+ * @fn:       one slice of it, a callback; true: there is more to do
+ * @ctx:      handed to it
+ * @ret_idle: owned; not started
+ *
+ * A slice is run by an iteration that found no event, no timer and nothing ready, one slice an
+ * iteration, in turn with others'. While something wants slices the loop does not sleep; @fn's
+ * false ends that until the next eddy_idle_start(). So keep slices short, and say false at the end.
+ * The simulator's clock stands still meanwhile.
+ *
+ * Return: 0 or -ENOMEM.   Source: uv_idle_t, GLib's g_idle_add.   Since: 0.1
+ */
+EDDY_API int eddy_idle_new(bool (*fn)(void *ctx), void *ctx, struct eddy_idle **ret_idle);
+
+/** eddy_idle_start() - there is something to do
+ * @idle: may be started already
+ *
+ * Return: nothing.   Source: uv_idle_start.   Since: 0.1 */
+EDDY_API void eddy_idle_start(struct eddy_idle *idle);
+
+/** eddy_idle_stop() - fn will not be called
+ * @idle: may be stopped already; also from inside fn
+ *
+ * Return: nothing.   Source: uv_idle_stop.   Since: 0.1 */
+EDDY_API void eddy_idle_stop(struct eddy_idle *idle);
+
+/** eddy_idle_free() - stop and free
+ * @idle: NULL is fine; also from inside fn
+ *
+ * Return: nothing.   Source: none.   Since: 0.1 */
+EDDY_API void eddy_idle_free(struct eddy_idle *idle);
+#ifndef __cplusplus
+EDDY_FREE_AT(eddy_idle)
+#endif
+
+/* --- a guest in another loop -------------------------------------------------------------------- */
+
+/**
+ * eddy_loop_fd() - a descriptor to watch for input in another program's loop
+ * @loop: this thread's
+ *
+ * While it is readable, eddy_loop_turn(loop, 0) has something to do; that is all a host needs. It is
+ * readable for timers, for what is ready already and for posts from other threads, too, and for
+ * everything that the host's own code has started on the loop since the last turn. Tasks run inside
+ * eddy_loop_turn() only. Level-triggered; belongs to the loop, do not close or read it.
+ * examples/glib.c and examples/libuv.c are such hosts.
+ *
+ * Return: the descriptor; or -EOPNOTSUPP (on select, poll and in the simulator no descriptor stands
+ * for all: use epoll or uring, or turn every eddy_loop_timeout_ms()), -ENOMEM, -EMFILE, -EDDY_EFORKED.
+ * Source: uv_backend_fd.   Since: 0.1
+ */
+EDDY_API int eddy_loop_fd(struct eddy_loop *loop);
+
+/**
+ * eddy_loop_timeout_ms() - how long the host may sleep if it hears of no descriptor
+ * @loop: this thread's; not from inside a turn
+ *
+ * For hosts that keep timers themselves; who watches eddy_loop_fd() needs no timeout.
+ *
+ * Return: 0: turn now; negative: until the descriptor is readable; else milliseconds, never short.
+ * Source: uv_backend_timeout.   Since: 0.1
+ */
+EDDY_API int64_t eddy_loop_timeout_ms(struct eddy_loop *loop);
 
 /* --- what it is made of -------------------------------------------------------------------- */
 

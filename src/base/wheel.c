@@ -260,7 +260,8 @@ size_t eddy_wheel_expire(struct eddy_wheel *w, int64_t now_ns, size_t max)
     w->expiring = true;
     eddy_list_init(&batch);
     eddy_list_take_all(&batch, &w->due);
-    while (fired < max && !eddy_list_is_empty(&batch)) {
+    /* A child of a fork made in here has it stopped: it is no longer expiring. */
+    while (fired < max && w->expiring && !eddy_list_is_empty(&batch)) {
         struct eddy_timer *t = timer_of(eddy_list_shift(&batch));
         eddy_timer_fn *fire = t->fire;
 

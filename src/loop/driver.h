@@ -57,6 +57,17 @@ struct eddy_driver_ops {
     int64_t (*wall_ns)(struct eddy_driver *d);
     int (*random)(struct eddy_driver *d, void *buf, size_t len);
 
+    /* Both for a loop inside another's (guest.c), or both NULL: the descriptors, at most two, of
+     * which one is readable while a turn without a wait would find something (how many, or an
+     * error); and what to do before the host sleeps on them, which answers whether a turn is
+     * wanted all the same. */
+    int (*descriptors)(struct eddy_driver *d, int ret_fds[2]);
+    bool (*rest)(struct eddy_driver *d);
+
+    /* In the child of a fork, maybe in the middle of turn(): tell nobody anything more, close the
+     * driver's own descriptors, touch nothing that the parent goes on with. */
+    void (*abandon)(struct eddy_driver *d);
+
     /* Only where everything is made up, NULL elsewhere: 0..sides-1, for all that a real machine
      * leaves open (what of the ready runs first, how long a thread takes). Such a driver does
      * EDDY_OP_LOOKUP, too. */
@@ -108,6 +119,7 @@ static inline void eddy_driver_waited(struct eddy_driver *d, int64_t now_ns)
 extern const struct eddy_driver_ops eddy_driver_ready;
 extern const struct eddy_driver_ops eddy_driver_uring;
 extern const struct eddy_driver_ops eddy_driver_sim;
+extern const struct eddy_driver_ops eddy_driver_dead; /* fork.c: the parent's, seen by a child */
 
 /* sockets.c: what the two drivers on a real kernel share. */
 int eddy_sockets_listen(struct eddy_driver *d, const struct sockaddr *addr, socklen_t len,

@@ -546,6 +546,34 @@ static void close_driver(struct eddy_driver *d)
     eddy__free(r, sizeof *r);
 }
 
+/* Level-triggered as the set is, nothing is kept from the host: no rest. */
+static int descriptors(struct eddy_driver *d, int ret_fds[2])
+{
+    int fd = eddy_poller_descriptor(self(d)->poller);
+
+    ret_fds[0] = fd;
+    return fd < 0 ? fd : 1;
+}
+
+static bool rest(struct eddy_driver *d)
+{
+    (void)d;
+    return false;
+}
+
+static void abandon(struct eddy_driver *d)
+{
+    struct ready_driver *r = self(d);
+
+    memset(r->batch, 0xff, sizeof r->batch); /* tokens of no descriptor */
+    if (r->wake_out != r->wake_in)
+        eddy__sys.close(r->wake_out);
+    eddy__sys.close(r->wake_in);
+    if (r->timer >= 0)
+        eddy__sys.close(r->timer);
+    r->poller->ops->close(r->poller);
+}
+
 static int open_driver(const struct eddy_driver_config *config, struct eddy_driver **ret_driver,
                        const char **why)
 {
@@ -593,4 +621,7 @@ const struct eddy_driver_ops eddy_driver_ready = {
     .now_ns = eddy_sockets_now_ns,
     .wall_ns = eddy_sockets_wall_ns,
     .random = eddy_sockets_random,
+    .descriptors = descriptors,
+    .rest = rest,
+    .abandon = abandon,
 };

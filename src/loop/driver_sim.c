@@ -557,6 +557,14 @@ static void sim_close(struct eddy_driver *d)
     sim_free(eddy_sim_of(d));
 }
 
+static void sim_abandon(struct eddy_driver *d)
+{
+    struct sim *s = eddy_sim_of(d);
+
+    s->heap_count = 0;
+    eddy__sys.close(s->event_fd);
+}
+
 const struct eddy_driver_ops eddy_driver_sim = {
     .name = "sim",
     .open = sim_open,
@@ -571,5 +579,6 @@ const struct eddy_driver_ops eddy_driver_sim = {
     .now_ns = sim_now_ns,
     .wall_ns = sim_wall_ns,
     .random = sim_random,
+    .abandon = sim_abandon,
     .dice = sim_dice,
 };

@@ -164,7 +164,7 @@ static int uring_turn(struct eddy_driver *d, int64_t timeout_ns)
 
         io_uring_cq_advance(&u->ring, 1);
         count += eddy_uring_complete(u, &cqe);
-        if (++seen == TURN_MAX)
+        if (++seen == TURN_MAX || u->is_abandoned)
             break;
     }
     eddy_uring_arm_starved(u);
@@ -192,7 +192,7 @@ static int uring_open(const struct eddy_driver_config *config, struct eddy_drive
     u->base.ops = &eddy_driver_uring;
     u->base.backend = "uring";
     u->short_io = config->short_io;
-    u->event_fd = -1;
+    u->event_fd = u->told_fd = -1;
     eddy_list_init(&u->starved);
     eddy_list_init(&u->backlog);
     u->timer_at = INT64_MAX;
@@ -216,6 +216,78 @@ static void uring_close(struct eddy_driver *d)
     eddy__free(eddy_uring_of(d), sizeof(struct eddy_uring));
 }
 
+/* The ring's own descriptor does not do: with DEFER_TASKRUN nobody who sleeps on it in epoll is woken.
+ * A registered eventfd is told of work; but not reliably, where the work comes from another eventfd
+ * (the kernel puts such a signal off, and forgets that it did: seen on Linux 6.18, where only the
+ * first one arrives). So the eventfd of wake() is looked at by itself, and while descriptors are
+ * polled, which may be eventfds, it is registered anew each time. */
+static int uring_descriptors(struct eddy_driver *d, int ret_fds[2])
+{
+    struct eddy_uring *u = eddy_uring_of(d);
+
+    if (u->told_fd < 0) {
+        int fd = eddy__sys.eventfd(0);
+        if (fd < 0)
+            return fd;
+        int r = io_uring_register_eventfd(&u->ring, fd);
+        if (r < 0) {
+            eddy__sys.close(fd);
+            return r;
+        }
+        u->told_fd = fd;
+    }
+    ret_fds[0] = u->told_fd;
+    ret_fds[1] = u->event_fd;
+    return 2;
+}
+
+static int register_anew(struct eddy_uring *u)
+{
+    int r = io_uring_unregister_eventfd(&u->ring);
+
+    return r < 0 ? r : io_uring_register_eventfd(&u->ring, u->told_fd);
+}
+
+/* What done() and plain code have asked for since the turn's system call goes to the kernel. Told of
+ * something before the last look is forgotten; what comes after it is told anew. */
+static bool uring_rest(struct eddy_driver *d)
+{
+    struct eddy_uring *u = eddy_uring_of(d);
+    bool blind = false;
+    uint64_t count;
+
+    if (io_uring_sq_ready(&u->ring) > 0)
+        (void)io_uring_submit(&u->ring);
+    if (u->told_fd >= 0) {
+        bool polls = d->in_flight[EDDY_OP_POLL] > 0;
+        if (polls || u->polled)
+            blind = register_anew(u) < 0; /* then the host turns all the time, but loses nothing */
+        u->polled = polls;
+        (void)eddy__sys.read(u->told_fd, &count, sizeof count);
+        (void)eddy__sys.read(u->event_fd, &count, sizeof count);
+    }
+    return blind || io_uring_sq_ready(&u->ring) > 0 || may_not_wait(u) ||
+           (IO_URING_READ_ONCE(*u->ring.sq.kflags) & IORING_SQ_TASKRUN);
+}
+
+/* The queues are memory shared with the parent, which goes on at once: this process looks at words
+ * of its own instead, which say that they are empty. The memory stays mapped, and is not touched. */
+static void uring_abandon(struct eddy_driver *d)
+{
+    struct eddy_uring *u = eddy_uring_of(d);
+
+    u->is_abandoned = true;
+    u->ring.cq.khead = u->ring.cq.ktail = &u->abandoned[0];
+    u->ring.sq.khead = u->ring.sq.ktail = &u->abandoned[1];
+    u->ring.sq.kflags = &u->abandoned[2];
+    eddy_list_init(&u->starved);
+    eddy_list_init(&u->backlog);
+    eddy__sys.close(u->ring.ring_fd);
+    eddy__sys.close(u->event_fd);
+    if (u->told_fd >= 0)
+        eddy__sys.close(u->told_fd);
+}
+
 const struct eddy_driver_ops eddy_driver_uring = {
     .name = "uring",
     .open = uring_open,
@@ -230,4 +302,7 @@ const struct eddy_driver_ops eddy_driver_uring = {
     .now_ns = eddy_sockets_now_ns,
     .wall_ns = eddy_sockets_wall_ns,
     .random = eddy_sockets_random,
+    .descriptors = uring_descriptors,
+    .rest = uring_rest,
+    .abandon = uring_abandon,
 };

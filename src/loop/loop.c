@@ -19,7 +19,6 @@
 #include <eddy/log.h>
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,6 +33,11 @@ __attribute__((noinline)) struct eddy_loop *eddy__loop(void)
     return this_loop;
 }
 
+void eddy_loop_set(struct eddy_loop *loop)
+{
+    this_loop = loop;
+}
+
 /* --- operations ------------------------------------------------------------------------------ */
 
 bool eddy__op_submit(struct eddy_loop *loop, struct eddy_op *op)
@@ -44,12 +48,14 @@ bool eddy__op_submit(struct eddy_loop *loop, struct eddy_op *op)
         op->res = -ECONNRESET;
         return true;
     }
+    eddy_loop_touch(loop);
     return loop->driver->ops->submit(loop->driver, op);
 }
 
 bool eddy__op_cancel(struct eddy_loop *loop, struct eddy_op *op)
 {
     assert(op->pending);
+    eddy_loop_touch(loop);
     return loop->driver->ops->cancel(loop->driver, op);
 }
 
@@ -61,6 +67,7 @@ void eddy__soon(struct eddy_loop *loop, struct eddy_soon *s, eddy_soon_fn *run)
     if (s->link.next && !eddy_list_is_empty(&s->link))
         return;
     eddy_list_push(&loop->ready, &s->link);
+    eddy_loop_touch(loop);
 }
 
 void eddy__soon_join(struct eddy_loop *loop, struct eddy_soon *s, eddy_soon_fn *run)
@@ -73,6 +80,7 @@ void eddy__soon_join(struct eddy_loop *loop, struct eddy_soon *s, eddy_soon_fn *
         eddy_list_push(&loop->batch, &s->link);
     } else {
         eddy_list_push(&loop->ready, &s->link);
+        eddy_loop_touch(loop);
     }
 }
 
@@ -87,6 +95,7 @@ void eddy__timer_start(struct eddy_loop *loop, struct eddy_timer *t, int64_t dea
 {
     eddy_wheel_cancel(&loop->wheel, t);
     eddy_wheel_arm(&loop->wheel, t, deadline_ns, fire);
+    eddy_loop_touch(loop);
 }
 
 void eddy__timer_stop(struct eddy_loop *loop, struct eddy_timer *t)
@@ -144,7 +153,7 @@ static void run_ready(struct eddy_loop *loop)
  * for with the time of the last wait's end, half a second less, and looked at again then. */
 static int64_t wait_limit(struct eddy_loop *loop, int64_t timeout_ns)
 {
-    if (loop->nudged || !eddy_list_is_empty(&loop->ready))
+    if (loop->nudged || !eddy_list_is_empty(&loop->ready) || !eddy_list_is_empty(&loop->idle))
         return 0;
     int64_t next = eddy_wheel_next(&loop->wheel);
     if (next == INT64_MAX)
@@ -194,6 +203,8 @@ static void account(struct eddy_loop *loop, int64_t began_ns, int64_t slept_ns)
 
 int eddy__loop_iterate(struct eddy_loop *loop, int64_t timeout_ns)
 {
+    if (eddy_loop_is_parents(loop))
+        return -EDDY_EFORKED;
     assert(loop->depth == 0 && loop == this_loop);
     loop->depth++;
     eddy_loop_count(&loop->iterations);
@@ -207,7 +218,8 @@ int eddy__loop_iterate(struct eddy_loop *loop, int64_t timeout_ns)
     size_t fired = eddy_wheel_expire(&loop->wheel, loop->now_ns, TIMERS_A_TURN);
     loop->timers_fired += fired;
     /* A single turn has done something then: what its caller waits for may have come. */
-    if (!loop->running && (fired || !eddy_list_is_empty(&loop->ready)))
+    bool idle = !fired && eddy_list_is_empty(&loop->ready);
+    if (!loop->running && !idle)
         loop->nudged = true;
     run_ready(loop);
 
@@ -219,16 +231,26 @@ int eddy__loop_iterate(struct eddy_loop *loop, int64_t timeout_ns)
     if (count > 0)
         loop->completions += (unsigned)count;
 
-    if (atomic_load_explicit(&loop->posts, memory_order_relaxed))
+    if (atomic_load_explicit(&loop->posts, memory_order_relaxed)) {
+        idle = false;
         eddy_post_run_all(loop);
-    if (atomic_load_explicit(&loop->signals, memory_order_relaxed))
+    }
+    if (atomic_load_explicit(&loop->signals, memory_order_relaxed)) {
+        idle = false;
         eddy_signals_run(loop);
+    }
+    if (idle && count == 0 && !eddy_list_is_empty(&loop->idle))
+        eddy_idle_run(loop);
     loop->depth--;
+    if (__builtin_expect(loop->guest != NULL, 0))
+        eddy_guest_rest(loop);
     return count < 0 ? count : count + (int)fired;
 }
 
 int eddy_loop_turn(struct eddy_loop *loop, int64_t timeout_ms)
 {
+    if (eddy_loop_is_parents(loop))
+        return -EDDY_EFORKED;
     if (loop->depth || loop->current)
         return -EDEADLK;
     return eddy__loop_iterate(loop, timeout_ms < 0 ? -1 : timeout_ms * 1000000);
@@ -236,6 +258,8 @@ int eddy_loop_turn(struct eddy_loop *loop, int64_t timeout_ms)
 
 int eddy_loop_run(struct eddy_loop *loop)
 {
+    if (eddy_loop_is_parents(loop))
+        return -EDDY_EFORKED;
     if (loop->depth || loop->current)
         return -EDEADLK;
     int r = 0;
@@ -268,7 +292,9 @@ int eddy_loop_new(const struct eddy_loop_options *options, struct eddy_loop **re
                options->size < sizeof loop->options ? options->size : sizeof loop->options);
 
     const char *name = loop->options.backend ? loop->options.backend : getenv("EDDY_BACKEND");
-    int r = eddy_backend_open(loop, name && *name ? name : NULL);
+    int r = eddy_fork_watch();
+    if (r == 0)
+        r = eddy_backend_open(loop, name && *name ? name : NULL);
     loop->options.backend = NULL; /* the caller's string need not live on */
     if (r < 0) {
         eddy__free(loop, sizeof *loop);
@@ -281,6 +307,8 @@ int eddy_loop_new(const struct eddy_loop_options *options, struct eddy_loop **re
     eddy_wheel_init(&loop->wheel, loop->now_ns);
     eddy_list_init(&loop->ready);
     eddy_list_init(&loop->batch);
+    eddy_list_init(&loop->idle);
+    loop->forks = eddy_forks;
     this_loop = loop;
     *ret_loop = loop;
     return 0;
@@ -288,7 +316,7 @@ int eddy_loop_new(const struct eddy_loop_options *options, struct eddy_loop **re
 
 void eddy_loop_free(struct eddy_loop *loop)
 {
-    if (!loop)
+    if (!loop || eddy_loop_is_parents(loop))
         return;
     assert(loop == this_loop && loop->depth == 0);
     /* What rooms keep may have descriptors to close and callbacks to run, each in its order. */
@@ -305,10 +333,10 @@ void eddy_loop_free(struct eddy_loop *loop)
     /* Work that has begun is waited for: its memory is somebody's, and its thread ours. */
     while (eddy_pool_out(loop))
         eddy__loop_iterate(loop, -1);
-    while (atomic_load(&loop->posters))
-        sched_yield();
+    eddy_post_close(loop);
     eddy_pool_free(loop);
     eddy_signals_forget(loop);
+    eddy_guest_free(loop);
     loop->driver->ops->close(loop->driver);
     this_loop = NULL;
     eddy__free(loop, sizeof *loop);

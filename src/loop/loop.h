@@ -68,6 +68,12 @@ struct eddy_loop {
     _Atomic uint64_t signals;          /* bits of signals that came */
     struct eddy_loop_options options;
     struct eddy_pool *pool; /* pool.c's: threads for blocking work, made when first needed */
+    struct eddy_guest *guest; /* guest.c's: it turns inside another's loop; NULL: it does not */
+    struct eddy_list idle;    /* of struct eddy_idle, those that have something to do */
+    struct eddy_idle *idling; /* whose function runs; NULL: nobody's, or it has been stopped */
+    unsigned forks; /* eddy_forks when it was made; where they differ it is the parent's */
+    void (*on_fork)(struct eddy_loop *loop); /* task/'s: in the child its scopes are over */
+    struct eddy_loop *before;                /* fork.c's, in the child: another one of a parent */
 
     /* What eddy_loop_info() tells. Written by this thread alone; two are read by others, which
      * see from them that the loop goes on. */
@@ -146,10 +152,35 @@ static inline bool eddy_loop_is_turning(const struct eddy_loop *loop)
 }
 
 void eddy_post_run_all(struct eddy_loop *loop);
+void eddy_post_close(struct eddy_loop *loop); /* the same, and nothing is taken from here on */
 void eddy_signals_run(struct eddy_loop *loop);
 void eddy_signals_forget(struct eddy_loop *loop);
 int eddy_backend_open(struct eddy_loop *loop, const char *name);
 size_t eddy_pool_out(const struct eddy_loop *loop); /* pieces of work that will come home */
 void eddy_pool_free(struct eddy_loop *loop);
+
+/* fork.c: a loop belongs to the process that made it. In the child of a fork nothing of it moves
+ * any more, the kernel's part is not touched, and whoever uses it is told -EDDY_EFORKED. */
+extern unsigned eddy_forks; /* how many lie between the program's first process and this one */
+int eddy_fork_watch(void);
+void eddy_loop_set(struct eddy_loop *loop); /* this thread's, or NULL */
+void eddy_signals_forked(void);
+static inline bool eddy_loop_is_parents(const struct eddy_loop *loop)
+{
+    return __builtin_expect(loop->forks != eddy_forks, 0);
+}
+
+/* guest.c. touch: something outside a turn may have made work for one. rest: a turn is over. */
+void eddy_guest_touch(struct eddy_loop *loop);
+void eddy_guest_rest(struct eddy_loop *loop);
+void eddy_guest_free(struct eddy_loop *loop);
+void eddy_guest_abandon(struct eddy_loop *loop); /* close its descriptors */
+static inline void eddy_loop_touch(struct eddy_loop *loop)
+{
+    if (__builtin_expect(loop->guest != NULL, 0))
+        eddy_guest_touch(loop);
+}
+
+void eddy_idle_run(struct eddy_loop *loop); /* one slice of the first in the list */
 
 #endif

@@ -178,6 +178,8 @@ int eddy__work_submit(struct eddy_loop *loop, enum eddy_work_class class_of, str
     int r = 0;
 
     assert(class_of < EDDY_WORK_CLASSES && w->run && w->done);
+    if (eddy_loop_is_parents(loop))
+        return -EDDY_EFORKED;
     if (!pool)
         return -ENOMEM;
     w->loop = loop;

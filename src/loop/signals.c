@@ -66,6 +66,8 @@ static int give_back(struct taken *t, int signo)
 int eddy_loop_on_signal(struct eddy_loop *loop, int signo, void (*fn)(void *ctx, int signo),
                         void *ctx)
 {
+    if (eddy_loop_is_parents(loop))
+        return -EDDY_EFORKED;
     if (!can_take(signo))
         return -EINVAL;
     struct taken *t = &table[signo];
@@ -101,6 +103,15 @@ void eddy_signals_run(struct eddy_loop *loop)
         if ((bits >> signo & 1) && atomic_load(&t->loop) == loop)
             t->fn(t->ctx, signo);
     }
+}
+
+/* In the child of a fork: the parent's loops hear of nothing here, so each signal does again what it
+ * did before. */
+void eddy_signals_forked(void)
+{
+    for (int signo = 1; signo < SIGNALS; signo++)
+        if (atomic_load(&table[signo].loop))
+            give_back(&table[signo], signo);
 }
 
 void eddy_signals_forget(struct eddy_loop *loop)

@@ -57,17 +57,21 @@ struct eddy_uring {
     bool short_io;
     bool has_taskrun_flag; /* the kernel says in shared memory when entering is worth it */
     int event_fd;
+    int told_fd; /* the kernel writes to it when there is something; -1: nobody asked */
+    bool polled; /* descriptors were polled at the last rest() */
     unsigned entries;
-    unsigned features; /* EDDY_RING_..., of backend.h */
+    unsigned features;      /* EDDY_RING_..., of backend.h */
     struct msghdr *headers; /* one per submission entry: must live until it is submitted */
     uint8_t *sides;         /* by descriptor */
     size_t sides_cap;
     struct eddy_list starved;
     struct eddy_list backlog;
 
-    bool wake_armed;  /* if not, nobody sleeps */
-    bool timer_armed; /* a TIMEOUT is in flight */
-    int64_t timer_at; /* when it fires; INT64_MAX: it does not */
+    bool is_abandoned;     /* in the child of a fork */
+    unsigned abandoned[3]; /* there: what stands for the shared words, all 0 */
+    bool wake_armed;       /* if not, nobody sleeps */
+    bool timer_armed;      /* a TIMEOUT is in flight */
+    int64_t timer_at;      /* when it fires; INT64_MAX: it does not */
     struct __kernel_timespec timer_spec;
 
     void *buffer_map; /* the buffer ring, then the buffers */

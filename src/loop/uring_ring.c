@@ -201,6 +201,8 @@ void eddy_uring_ring_close(struct eddy_uring *u)
         io_uring_queue_exit(&u->ring);
     if (u->event_fd >= 0)
         eddy__sys.close(u->event_fd);
+    if (u->told_fd >= 0)
+        eddy__sys.close(u->told_fd);
     if (u->buffer_map) {
         eddy_unpoison(u->buffer_map, u->buffer_map_len);
         eddy__sys.munmap(u->buffer_map, u->buffer_map_len);

@@ -121,6 +121,11 @@ static int wait_epoll(struct eddy_poller *p, int64_t timeout_ns, struct eddy_rea
     return count;
 }
 
+static int descriptor(const struct eddy_poller *p)
+{
+    return ((const struct epoll_poller *)(const void *)p)->fd;
+}
+
 const struct eddy_poller_ops eddy_poller_epoll = {
     .name = "epoll",
     .size = sizeof(struct epoll_poller),
@@ -132,4 +137,5 @@ const struct eddy_poller_ops eddy_poller_epoll = {
     .modify = modify,
     .remove = remove_fd,
     .wait = wait_epoll,
+    .descriptor = descriptor,
 };

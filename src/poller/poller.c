@@ -185,6 +185,11 @@ int eddy_poller_remove(struct eddy_poller *p, int fd)
     return 0;
 }
 
+int eddy_poller_descriptor(const struct eddy_poller *p)
+{
+    return p->ops->descriptor ? p->ops->descriptor(p) : -EOPNOTSUPP;
+}
+
 int eddy_poller_wait(struct eddy_poller *p, int64_t timeout_ns, struct eddy_ready *ret, size_t cap)
 {
     if (cap == 0)

@@ -22,6 +22,7 @@ struct eddy_poller_ops {
     int (*modify)(struct eddy_poller *p, int fd, unsigned events);
     void (*remove)(struct eddy_poller *p, int fd);
     int (*wait)(struct eddy_poller *p, int64_t timeout_ns, struct eddy_ready *ret, size_t cap);
+    int (*descriptor)(const struct eddy_poller *p); /* readable while one watched is ready, or NULL */
 };
 
 /* A watched descriptor; events 0: not watched. */
@@ -36,6 +37,9 @@ struct eddy_poller {
     struct eddy_watched *watched; /* indexed by descriptor */
     size_t cap;                   /* of watched */
 };
+
+/* The descriptor that stands for the whole set, or -EOPNOTSUPP. */
+int eddy_poller_descriptor(const struct eddy_poller *p);
 
 extern const struct eddy_poller_ops eddy_poller_select;
 extern const struct eddy_poller_ops eddy_poller_poll;

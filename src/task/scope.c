@@ -396,3 +396,25 @@ void eddy_scope_close(struct eddy_scope *scope, void (*on_closed)(void *ctx), vo
 {
     eddy__scope_close(scope, on_closed, ctx);
 }
+
+/* --- after a fork --------------------------------------------------------------------------------------------- */
+
+void eddy_scopes_forked(struct eddy_loop *loop)
+{
+    struct scope *top = &((struct task_room *)loop->slot[EDDY_SLOT_TASK])->root_scope;
+    struct scope *s = top;
+
+    /* In preorder, shields and all. */
+    for (;;) {
+        s->refused = -EDDY_EFORKED;
+        if (!eddy_list_is_empty(&s->subscopes)) {
+            s = eddy_container_of(s->subscopes.next, struct scope, siblings);
+            continue;
+        }
+        while (s != top && s->siblings.next == &s->parent->subscopes)
+            s = s->parent;
+        if (s == top)
+            return;
+        s = eddy_container_of(s->siblings.next, struct scope, siblings);
+    }
+}

@@ -52,6 +52,7 @@ static struct task_room *make_room(struct eddy_loop *loop)
     room->root_scope.owner = &room->root;
     loop->slot[EDDY_SLOT_TASK] = room;
     loop->slot_free[EDDY_SLOT_TASK] = free_room;
+    loop->on_fork = eddy_scopes_forked;
     loop->host_now = host_now;
     return room;
 }

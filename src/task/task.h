@@ -176,6 +176,7 @@ void eddy_scope_init(struct scope *s, struct eddy_loop *loop, struct scope *pare
                      const struct eddy_scope_options *options);
 void eddy_scope_child_done(struct scope *s, const char *name, int result);
 void eddy_scope_fail(struct scope *s, int error); /* a child failed, or could not be made */
+void eddy_scopes_forked(struct eddy_loop *loop);  /* in the child of a fork all are refused */
 int eddy_scope_reason(struct scope *s);           /* ->why, with late deadlines seen to */
 
 #endif

@@ -43,6 +43,10 @@ int eddy_task_wait(struct eddy_task *t, struct eddy_wait *w)
     } else {
         for (; !w->done; t->loop->running = true) {
             int r = eddy__loop_iterate(t->loop, -1);
+            if (r == -EDDY_EFORKED) {
+                t->wait = NULL;
+                return r; /* the child of a fork: nobody will wake us */
+            }
             if (r < 0)
                 eddy_log(EDDY_LOG_ERROR, "the loop cannot wait: %s", eddy_strerror(r));
         }
