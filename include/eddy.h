@@ -16,6 +16,7 @@
 #include <eddy/error.h>
 #include <eddy/event.h>
 #include <eddy/fetch.h>
+#include <eddy/file.h>
 #include <eddy/future.h>
 #include <eddy/generator.h>
 #include <eddy/http.h>

@@ -1,0 +1,161 @@
+/*
+ * file_test.c - the calls of eddy/file.h
+ *
+ * backends: select poll epoll uring sim
+ * faults: yes
+ */
+#include "check.h"
+
+#include "base/fault.h"
+
+#include <eddy/file.h>
+#include <eddy/loop.h>
+#include <eddy/task.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char path[64];
+
+static const char *fresh(void)
+{
+    (void)snprintf(path, sizeof path, "file-test-%ld", (long)getpid());
+    (void)unlink(path);
+    return path;
+}
+
+void eddy_check_teardown(void)
+{
+    (void)unlink(path);
+}
+
+EDDY_TEST(what_was_written_is_read)
+{
+    EDDY_OWN(eddy_file) f = NULL;
+    char buf[16] = { 0 };
+
+    EDDY_CHECK_EQ(eddy_file_open(fresh(), O_RDWR | O_CREAT | O_EXCL, 0600, &f), 0);
+    EDDY_CHECK_EQ(eddy_file_size(f), 0);
+    EDDY_CHECK_EQ(eddy_file_read(f, buf, sizeof buf, 0), 0);
+    EDDY_CHECK_EQ(eddy_file_write(f, "hello world", 11, 0), 0);
+    EDDY_CHECK_EQ(eddy_file_write(f, "W", 1, 6), 0);
+    EDDY_CHECK_EQ(eddy_file_sync(f), 0);
+    EDDY_CHECK_EQ(eddy_file_size(f), 11);
+    EDDY_CHECK_EQ(eddy_file_read(f, buf, sizeof buf, 6), 5);
+    EDDY_CHECK_STR(buf, "World");
+    EDDY_CHECK_EQ(eddy_file_close(EDDY_TAKE(f)), 0);
+    EDDY_CHECK_EQ(eddy_file_close(NULL), 0);
+    eddy_file_free(NULL);
+}
+
+EDDY_TEST(errors_are_the_kernels)
+{
+    EDDY_OWN(eddy_file) f = NULL;
+    EDDY_OWN(eddy_file) again = NULL;
+    char byte;
+
+    EDDY_CHECK_ERR(eddy_file_open("no such folder/x", O_RDONLY, 0, &f), -ENOENT);
+    EDDY_CHECK(f == NULL);
+    EDDY_CHECK_EQ(eddy_file_open(fresh(), O_WRONLY | O_CREAT, 0600, &f), 0);
+    EDDY_CHECK_ERR(eddy_file_open(path, O_WRONLY | O_CREAT | O_EXCL, 0600, &again), -EEXIST);
+    EDDY_CHECK_ERR(eddy_file_read(f, &byte, 1, 0), -EBADF);
+    EDDY_CHECK_ERR(eddy_file_read(f, &byte, 1, -1), -EINVAL);
+    EDDY_CHECK_ERR(eddy_file_write(f, &byte, 1, -1), -EINVAL);
+}
+
+struct writer_args {
+    struct eddy_file *f;
+    int index;
+};
+
+#define PIECE 3000
+
+static int writer(struct writer_args *a)
+{
+    char piece[PIECE];
+
+    memset(piece, 'a' + a->index, sizeof piece);
+    return eddy_file_write(a->f, piece, sizeof piece, (int64_t)a->index * PIECE);
+}
+EDDY_TASK(writer);
+
+EDDY_TEST(many_tasks_write_one_file)
+{
+    EDDY_OWN(eddy_file) f = NULL;
+    char piece[PIECE];
+
+    EDDY_CHECK_EQ(eddy_file_open(fresh(), O_RDWR | O_CREAT, 0600, &f), 0);
+    EDDY_SCOPE(writers, .timeout_ms = 0);
+    for (int i = 0; i < 20; i++)
+        EDDY_GO(&writers, writer, .f = f, .index = i);
+    EDDY_CHECK_EQ(eddy_join(&writers), 0);
+    EDDY_CHECK_EQ(eddy_file_size(f), 20 * PIECE);
+    for (int i = 0; i < 20; i++) {
+        size_t got = 0;
+        while (got < PIECE) {
+            ssize_t n = eddy_file_read(f, piece + got, PIECE - got, i * PIECE + (int64_t)got);
+            if (!EDDY_CHECK(n > 0))
+                return;
+            got += (size_t)n;
+        }
+        EDDY_CHECK_EQ(piece[0], 'a' + i);
+        EDDY_CHECK_EQ(piece[PIECE - 1], 'a' + i);
+    }
+}
+
+EDDY_TEST(a_cancelled_call_does_nothing)
+{
+    EDDY_OWN(eddy_file) f = NULL;
+    EDDY_OWN(eddy_file) other = NULL;
+    char byte;
+
+    EDDY_CHECK_EQ(eddy_file_open(fresh(), O_RDWR | O_CREAT, 0600, &f), 0);
+    EDDY_SCOPE(over, .timeout_ms = 0);
+    eddy_scope_cancel(&over);
+    EDDY_CHECK_ERR(eddy_file_open(path, O_RDONLY, 0, &other), -ECANCELED);
+    EDDY_CHECK_ERR(eddy_file_read(f, &byte, 1, 0), -ECANCELED);
+    EDDY_CHECK_ERR(eddy_file_write(f, "x", 1, 0), -ECANCELED);
+    EDDY_CHECK_ERR(eddy_file_sync(f), -ECANCELED);
+    EDDY_CHECK_ERR(eddy_file_size(f), -ECANCELED);
+    EDDY_CHECK_EQ(eddy_file_close(EDDY_TAKE(f)), 0); /* this one is never cancelled */
+}
+
+/* Open, write, sync, read, close: 0, or the first error. */
+static int scenario(void)
+{
+    EDDY_OWN(eddy_file) f = NULL;
+    char buf[4];
+
+    int r = eddy_file_open(path, O_RDWR | O_CREAT, 0600, &f);
+    if (r == 0)
+        r = eddy_file_write(f, "abcd", 4, 0);
+    if (r == 0)
+        r = eddy_file_sync(f);
+    if (r == 0)
+        r = (int)eddy_file_read(f, buf, sizeof buf, 0);
+    if (r > 0)
+        r = eddy_file_close(EDDY_TAKE(f));
+    return r;
+}
+
+EDDY_TEST(every_failed_allocation_and_operation_is_an_error_and_leaks_nothing)
+{
+    fresh();
+    eddy_loop_current();
+    EDDY_CHECK_EQ(scenario(), 0); /* the pool's threads, the task's room */
+    for (struct eddy_fault f = eddy_fault_each(EDDY_FAULT_ALLOC); eddy_fault_next(&f);) {
+        int r = scenario();
+        EDDY_CHECK_ERR(r, eddy_fault_fired(&f) ? -ENOMEM : 0);
+    }
+    int survived = 0;
+    for (struct eddy_fault f = eddy_fault_each(EDDY_FAULT_OP); eddy_fault_next(&f);) {
+        int r = scenario();
+        EDDY_CHECK(r == 0 || eddy_fault_fired(&f));
+        survived += r == 0 && eddy_fault_fired(&f);
+    }
+    /* The close, failed alone and with all that follows: nobody could mend that. */
+    EDDY_CHECK_EQ(survived, 2);
+}
