@@ -84,13 +84,26 @@ EDDY_TEST(condition_looks_at_its_scope_first)
 {
     EDDY_AUTO(eddy_mutex) m = EDDY_MUTEX_INIT;
     EDDY_AUTO(eddy_condition) c = EDDY_CONDITION_INIT;
-    EDDY_SCOPE(s, .timeout_ms = 0);
+    int other = UNSET;
+    EDDY_SCOPE(s, .timeout_ms = 10000);
 
     EDDY_CHECK_EQ(eddy_condition_wait(&c, &m), -EPERM);
     EDDY_CHECK_EQ(eddy_mutex_lock(&m), 0);
-    eddy_scope_cancel(&s);
-    EDDY_CHECK_ERR(eddy_condition_wait(&c, &m), -ECANCELED);
-    EDDY_CHECK_EQ(eddy_mutex_unlock(&m), 0);
+    EDDY_GO(&s, waiting, .c = &c, .m = &m, .result = &other);
+    settle();
+    {
+        /* The mutex is not given back, though somebody is in line for it. */
+        EDDY_SCOPE(ended, .timeout_ms = 0);
+        eddy_scope_cancel(&ended);
+        EDDY_CHECK_ERR(eddy_condition_wait(&c, &m), -ECANCELED);
+        eddy_condition_notify(&c);
+        EDDY_CHECK_EQ(eddy_mutex_unlock(&m), 0);
+    }
+    settle();
+    EDDY_CHECK_EQ(other, UNSET); /* it came to wait after that notification */
+    eddy_condition_notify(&c);
+    EDDY_CHECK_EQ(eddy_join(&s), 0);
+    EDDY_CHECK_EQ(other, 0);
 }
 
 EDDY_TEST(a_condition_has_its_mutex_again)

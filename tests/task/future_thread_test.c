@@ -87,6 +87,84 @@ EDDY_TEST(awaited_on_another_loop)
     }
 }
 
+/* --- news that are on their way ------------------------------------------------------------------ */
+
+/* Set by another thread, and seen to be, while this loop does not turn: the news are on their way,
+ * and whoever awaits them has not heard. */
+static void set_elsewhere(struct eddy_future *f)
+{
+    pthread_t thread;
+
+    pthread_create(&thread, NULL, set_it, eddy_future_ref(f));
+    pthread_join(thread, NULL);
+    EDDY_CHECK(eddy_future_is_done(f));
+}
+
+/* Writes over the frames of calls that have returned. */
+static __attribute__((noinline)) void clobber(void)
+{
+    volatile char block[4096];
+
+    for (size_t i = 0; i < sizeof block; i++)
+        block[i] = (char)0xa5;
+}
+
+struct awaiter_args {
+    struct eddy_future *const *f;
+    size_t count;
+    int *result;
+    struct eddy_scope **scope;
+};
+
+static int awaiter(struct awaiter_args *a)
+{
+    {
+        EDDY_SCOPE(own, .timeout_ms = 0);
+        *a->scope = &own;
+        *a->result = a->count ? eddy_future_any(a->f, a->count, NULL)
+                              : eddy_future_await(*a->f, NULL);
+        clobber();
+    }
+    return eddy_yield();
+}
+EDDY_TASK(awaiter);
+
+EDDY_TEST(news_on_their_way_win_over_a_cancel)
+{
+    EDDY_OWN(eddy_future) f = fresh();
+    struct eddy_scope *victim = NULL;
+    int result = 0;
+    EDDY_SCOPE(s, .timeout_ms = 20000);
+
+    EDDY_GO(&s, awaiter, .f = &f, .result = &result, .scope = &victim);
+    EDDY_CHECK_EQ(eddy_yield(), 0);
+    EDDY_CHECK_EQ(eddy_yield(), 0);
+    set_elsewhere(f);
+    eddy_scope_cancel(victim);
+    EDDY_CHECK_EQ(eddy_join(&s), 0);
+    EDDY_CHECK_EQ(result, 9);
+}
+
+EDDY_TEST(news_on_their_way_are_waited_for)
+{
+    struct eddy_future *f[3] = { fresh(), fresh(), fresh() };
+    struct eddy_scope *victim = NULL;
+    int result = 0;
+    {
+        EDDY_SCOPE(s, .timeout_ms = 20000);
+        EDDY_GO(&s, awaiter, .f = f, .count = 3, .result = &result, .scope = &victim);
+        EDDY_CHECK_EQ(eddy_yield(), 0);
+        EDDY_CHECK_EQ(eddy_yield(), 0);
+        EDDY_CHECK_EQ(eddy_future_set(f[1], 0, NULL), 0); /* the answer */
+        set_elsewhere(f[0]);
+        set_elsewhere(f[2]);
+        EDDY_CHECK_EQ(eddy_join(&s), 0);
+        EDDY_CHECK_EQ(result, 1);
+    }
+    for (int i = 0; i < 3; i++)
+        eddy_future_free(f[i]);
+}
+
 /* --- setters against cancels -------------------------------------------------------------------- */
 
 static _Atomic(struct eddy_future *) slot[8];
