@@ -397,6 +397,46 @@ EDDY_TEST(a_pipe_without_readers_is_an_error_and_no_signal)
     sigaction(SIGPIPE, &before, NULL);
 }
 
+/* A kernel that knows no RWF_NOWAIT, or not of these. */
+static ssize_t pread_old(int fd, void *buf, size_t len, int64_t offset, int flags)
+{
+    return flags ? -EOPNOTSUPP : eddy__sys_kernel.pread(fd, buf, len, offset, 0);
+}
+
+static ssize_t pwrite_old(int fd, const void *buf, size_t len, int64_t offset, int flags)
+{
+    return flags ? -EOPNOTSUPP : eddy__sys_kernel.pwrite(fd, buf, len, offset, 0);
+}
+
+EDDY_TEST(where_the_kernel_cannot_be_asked_not_to_wait_all_moves_too)
+{
+    char buf[8];
+    int fd[2];
+
+    eddy__sys.pread = pread_old;
+    eddy__sys.pwrite = pwrite_old;
+    int file = do_open(scratch("old"), O_RDWR | O_CREAT | O_TRUNC);
+    EDDY_CHECK_EQ(do_write(file, "bytes", 5, 0), 5);
+    EDDY_CHECK_EQ(do_read(file, buf, sizeof buf, 0), 5);
+    EDDY_CHECK_EQ(do_read(file, buf, sizeof buf, 5), 0);
+    do_close(file);
+    unlink(scratch("old"));
+    file = do_open("/dev/null", O_RDWR); /* which epoll refuses to watch */
+    EDDY_CHECK_EQ(do_read(file, buf, sizeof buf, -1), 0);
+    EDDY_CHECK_EQ(do_write(file, buf, sizeof buf, -1), sizeof buf);
+    do_close(file);
+    if (pipe(fd) < 0)
+        abort();
+    read_late(fd[0], fd[1], 0, "blocking");
+    read_late(fd[0], fd[1], O_NONBLOCK, "not blocking");
+    EDDY_CHECK_EQ(do_write(fd[1], "out", 3, -1), 3);
+    EDDY_CHECK_EQ(do_read(fd[0], buf, sizeof buf, -1), 3);
+    eddy__sys.pread = eddy__sys_kernel.pread;
+    eddy__sys.pwrite = eddy__sys_kernel.pwrite;
+    do_close(fd[0]);
+    do_close(fd[1]);
+}
+
 /* --- cancelling -------------------------------------------------------------------------------------- */
 
 EDDY_TEST(a_cancelled_read_of_a_pipe_takes_nothing)
@@ -417,6 +457,32 @@ EDDY_TEST(a_cancelled_read_of_a_pipe_takes_nothing)
         turns(1);
         EDDY_CHECK_EQ(write(fd[1], "abc", 3), 3);
         EDDY_CHECK_EQ(do_read(fd[0], buf, sizeof buf, -1), 3);
+    }
+    do_close(fd[0]);
+    do_close(fd[1]);
+}
+
+EDDY_TEST(of_several_reads_any_may_be_cancelled)
+{
+    char buf[3][4];
+    struct job j[3];
+    int fd[2];
+
+    if (pipe(fd) < 0)
+        abort();
+    for (int gone = 0; gone < 3; gone++) {
+        for (int i = 0; i < 3; i++) {
+            eddy_op_read(&j[i].f, fd[0], buf[i], 1, -1, job_done);
+            job_start(&j[i]);
+        }
+        turns(2);
+        job_cancel(&j[gone]);
+        EDDY_CHECK_ERR(job_end(&j[gone]), -ECANCELED);
+        memset(&j[gone], 0xa5, sizeof j[gone]);
+        EDDY_CHECK_EQ(write(fd[1], "ab", 2), 2);
+        for (int i = 0; i < 3; i++)
+            if (i != gone)
+                EDDY_CHECK_EQ(job_end(&j[i]), 1);
     }
     do_close(fd[0]);
     do_close(fd[1]);
