@@ -32,10 +32,12 @@
 #include <eddy/poller.h>
 #include <eddy/queue.h>
 #include <eddy/serve.h>
+#include <eddy/signal.h>
 #include <eddy/sim.h>
 #include <eddy/slice.h>
 #include <eddy/stream.h>
 #include <eddy/task.h>
+#include <eddy/thread.h>
 #include <eddy/tls.h>
 #include <eddy/transport.h>
 #include <eddy/url.h>

@@ -127,6 +127,17 @@ EDDY_PRIVATE void eddy__timer_stop(struct eddy_loop *loop, struct eddy_timer *t)
 /* As eddy_post(), with the memory in the caller's hands until @post->fn is called. */
 EDDY_PRIVATE void eddy__post_embedded(struct eddy_loop *loop, struct eddy_post *post);
 
+/* Who hears of a signal, from the loop, as a callback. Zero `loop`: of none. unhear() may be called
+ * from fn, and where hear() failed. */
+struct eddy_hearer {
+    struct eddy_list link;
+    struct eddy_loop *loop;
+    int signo;
+    void (*fn)(struct eddy_hearer *h);
+};
+EDDY_PRIVATE int eddy__signal_hear(struct eddy_loop *loop, int signo, struct eddy_hearer *h);
+EDDY_PRIVATE int eddy__signal_unhear(struct eddy_hearer *h);
+
 /* The clock of this loop's driver, afresh; loop->now_ns is the cheap one. */
 static inline int64_t eddy_loop_clock(struct eddy_loop *loop)
 {
