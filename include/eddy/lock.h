@@ -31,8 +31,8 @@
  *  No waiter is lost, no lock kept, whoever is cancelled when    *_survives_random_cancels
  *  A lock that is free costs no wait but a share of the turn     *_free_spends_a_try
  *  A callback may not wait: -EDEADLK                             *_in_a_callback_is_edeadlk
- *  Locked twice by one task: -EDEADLK; unlocked by another: -EPERM  misuse_of_a_mutex_is_told,
- *                                                                misuse_of_a_rwlock_is_told
+ *  Locked twice by one task is -EDEADLK,                         misuse_of_a_mutex_is_told,
+ *  unlocked by another -EPERM, ended with waiters asserted       misuse_of_a_rwlock_is_told
  *  EDDY_LOCKED unlocks on the way out, and only what it locked   locked_unlocks_on_the_way_out,
  *                                                                locked_cancelled_is_not_locked
  *  Readers share, a writer is alone                              readers_share_a_writer_is_alone

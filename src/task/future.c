@@ -304,12 +304,13 @@ int eddy_spawn(struct eddy_scope *scope, const struct eddy_task_type *type, cons
     struct eddy_future *f = NULL;
     struct eddy_task *t;
 
-    int r = s->refused ? s->refused : eddy_future_new(site, NULL, &f);
+    if (s->refused)
+        return s->refused;
+    int r = eddy_future_new(site, NULL, &f);
     if (r == 0)
         r = eddy_task_make(s, type, args, site, options, &t);
     if (r < 0) {
-        if (!s->refused)
-            eddy_scope_fail(s, r);
+        eddy_scope_fail(s, r);
         eddy_future_free(f);
         return r;
     }
