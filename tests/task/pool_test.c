@@ -283,6 +283,20 @@ EDDY_TEST(few_stacks_make_no_timer)
     EDDY_CHECK(info().pooled_bytes < 200 * 32 * KIB);
 }
 
+EDDY_TEST(a_pool_that_ends_leaves_no_timer)
+{
+    struct eddy_stack_pool pool;
+
+    if (!with_loop(0))
+        return;
+    size_t before = loop->wheel.count;
+    eddy_stack_pool_init(&pool, loop, 1);
+    eddy_stack_give(&pool, eddy_stack_take(&pool, &pool.classes[0]));
+    EDDY_CHECK_EQ(loop->wheel.count, before + 1);
+    eddy_stack_pool_done(&pool);
+    EDDY_CHECK_EQ(loop->wheel.count, before);
+}
+
 EDDY_TEST(a_loop_ends_in_the_middle_of_a_sweep)
 {
     if (!with_loop(MIB))

@@ -143,6 +143,8 @@ EDDY_TEST(sizes_are_rounded_up_to_classes)
     EDDY_CHECK(eddy_stack_class_of(&pool, SIZE_MAX) == NULL);
     EDDY_CHECK(eddy_stack_class_of(&pool, 1)->usable >= (size_t)sysconf(_SC_MINSIGSTKSZ) + 4096);
     EDDY_CHECK_EQ(standard()->usable, 240 * KIB);
+    pool.least = 20000; /* a processor with large registers */
+    EDDY_CHECK_EQ(eddy_stack_class_of(&pool, 1)->usable, 24 * KIB);
     end();
 }
 
@@ -183,6 +185,26 @@ EDDY_TEST(a_stack_that_was_not_used_again_is_not_measured_again)
     eddy__sys.mincore = NULL; /* a call would be a crash */
     sweep_all(1000);
     EDDY_CHECK_EQ(warm(standard()), 8);
+    end();
+}
+
+static unsigned long asked;
+
+static int count_mincore(void *addr, size_t len, unsigned char *ret_pages)
+{
+    asked++;
+    return eddy__sys_kernel.mincore(addr, len, ret_pages);
+}
+
+EDDY_TEST(what_goes_anyhow_is_not_measured)
+{
+    begin(4 * 100 * KIB);
+    burst(standard(), 1000, 100);
+    asked = 0;
+    eddy__sys.mincore = count_mincore;
+    sweep_all(512);
+    EDDY_CHECK_EQ(warm(standard()), 75);
+    EDDY_CHECK_EQ(asked, 2 * 75); /* the deep part and the rest */
     end();
 }
 
