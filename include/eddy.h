@@ -30,6 +30,7 @@
 #include <eddy/memory.h>
 #include <eddy/net.h>
 #include <eddy/poller.h>
+#include <eddy/process.h>
 #include <eddy/queue.h>
 #include <eddy/serve.h>
 #include <eddy/signal.h>

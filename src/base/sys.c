@@ -22,7 +22,9 @@
 #endif
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -475,6 +477,25 @@ static int sys_sigaction(int signo, const struct sigaction *action, struct sigac
 #define FILE_KERNEL                                                                                \
     .open = sys_open, .pread = sys_pread, .pwrite = sys_pwrite, .fsync = sys_fsync, STAT_KERNEL
 
+static int sys_pidfd_open(pid_t pid)
+{
+    FAULT(EMFILE);
+#ifdef SYS_pidfd_open
+    return answer((int)syscall(SYS_pidfd_open, pid, 0));
+#else
+    (void)pid;
+    return -ENOSYS;
+#endif
+}
+
+static int sys_waitpid(pid_t pid, int *ret_status, int options)
+{
+    pid_t r;
+
+    RETRY(r, waitpid(pid, ret_status, options));
+    return answer(r);
+}
+
 #define KERNEL                                                                                     \
     {                                                                                              \
         KQUEUE_KERNEL.close = sys_close, .fcntl = sys_fcntl, .eventfd = sys_eventfd,               \
@@ -489,7 +510,8 @@ static int sys_sigaction(int signo, const struct sigaction *action, struct sigac
         .timerfd_settime = sys_timerfd_settime, .mmap = sys_mmap, .munmap = sys_munmap,            \
         .mprotect = sys_mprotect, .madvise = sys_madvise, .mincore = sys_mincore,                  \
         .name_memory = sys_name_memory, .mappings_max = sys_mappings_max, .now_ns = sys_now_ns,    \
-        .wall_ns = sys_wall_ns, .random = sys_random, .sigaction = sys_sigaction, FILE_KERNEL      \
+        .wall_ns = sys_wall_ns, .random = sys_random, .sigaction = sys_sigaction,                  \
+        .pidfd_open = sys_pidfd_open, .waitpid = sys_waitpid, FILE_KERNEL                          \
     }
 
 struct eddy_sys eddy__sys = KERNEL;

@@ -93,6 +93,10 @@ struct eddy_sys {
     int (*random)(void *buf, size_t len); /* getrandom(2) */
 
     int (*sigaction)(int signo, const struct sigaction *action, struct sigaction *ret_old);
+
+    /* children */
+    int (*pidfd_open)(pid_t pid); /* readable when it has ended; -ENOSYS where there is none */
+    int (*waitpid)(pid_t pid, int *ret_status, int options);
 };
 
 /* The table in use; tests write to it. */
