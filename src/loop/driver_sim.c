@@ -21,6 +21,7 @@
 
 #include <eddy/log.h>
 
+#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 
@@ -63,7 +64,9 @@ int eddy__sim_refuse(struct eddy_loop *loop, const char *what)
 /* A descriptor that is none of ours. */
 int eddy_sim_not_ours(struct sim *s, int fd)
 {
-    return fd >= 0 && fd < SIM_FD ? eddy_sim_refused(s, "descriptors of others") : -EBADF;
+    bool is_open = fd >= 0 && fd < SIM_FD && eddy__sys.fcntl(fd, F_GETFD, 0) >= 0;
+
+    return is_open ? eddy_sim_refused(s, "descriptors of others") : -EBADF;
 }
 
 /* --- completing ------------------------------------------------------------------------------- */

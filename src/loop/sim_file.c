@@ -94,6 +94,15 @@ static int do_open(struct sim *s, struct sim_slot *errand, const struct eddy_fil
     return eddy_sim_fd(slot);
 }
 
+/* A disk moves all it is asked for, unless a row, or a test, says less. */
+static size_t some_of(struct sim *s, int host, size_t len)
+{
+    bool is_short = s->short_io || eddy_sim_rule(s, EDDY_SIM_SHORT, host, host, 0);
+    size_t few = is_short ? 1 + eddy_sim_roll(s, 3) : len;
+
+    return few < len ? few : len;
+}
+
 static int do_read(struct sim *s, const struct sim_file *file, const struct sim_slot *errand,
                    const struct eddy_file_op *f, size_t offset)
 {
@@ -101,7 +110,7 @@ static int do_read(struct sim *s, const struct sim_file *file, const struct sim_
         return -EISDIR;
     size_t len = f->len < INT_MAX ? f->len : INT_MAX;
     size_t left = offset < file->size ? file->size - offset : 0;
-    len = eddy_sim_some_of(s, errand->host, errand->host, len < left ? len : left);
+    len = some_of(s, errand->host, len < left ? len : left);
     if (len)
         memcpy(f->ptr, file->data + offset, len);
     return (int)len;
@@ -112,7 +121,7 @@ static int do_write(struct sim *s, struct sim_file *file, const struct sim_slot 
 {
     size_t len = f->len < INT_MAX ? f->len : INT_MAX;
 
-    len = eddy_sim_some_of(s, errand->host, errand->host, len);
+    len = some_of(s, errand->host, len);
     return (int)eddy_sim_disk_write(s, s->hosts[errand->host], file, f->ptr, len, offset);
 }
 
