@@ -126,7 +126,7 @@ EDDY_API int eddy_dump_on_signal(int signo);
  *
  * A thread, one in the process, looks at the loop every quarter of the time; when the loop neither
  * sleeps nor goes on, it interrupts it by a signal (a real-time one that nobody uses) just to see its
- * stack, and writes one report a stall, at most one a second, to the log. The loop itself does nothing
+ * stack, and writes one report a stall, at most one a second of a loop, to the log. The loop itself does nothing
  * for it. System calls that the signal interrupts are restarted, but those that signal(7) says
  * cannot be: a blocking sleep or poll in the culprit returns EINTR.
  *

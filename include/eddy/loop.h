@@ -37,6 +37,8 @@ struct eddy_loop_options {
     unsigned name_workers; /* of the system's resolver; 0: 2 */
     unsigned work_queue;   /* pieces of work of one class that may wait; 0: 65 536; more: -EAGAIN */
     size_t stack_pool_bytes; /* memory that stacks may hold which no task has; 0: 64 MiB */
+    bool debug;       /* tell of mistakes and stalls in the log: as EDDY_DEBUG=1, eddy/inspect.h */
+    int64_t stall_ms; /* in debug: what counts as a stall; 0: $EDDY_DEBUG_STALL_MS, or 100 */
 };
 
 /**

@@ -4,7 +4,7 @@
  * Three words, written by eddy_log_to() and read at each line. The sink is stored last and loaded
  * first, so a line that meets a change sees either no sink or a whole one.
  */
-#include <eddy/log.h>
+#include "base/log.h"
 
 #include "base/fault.h"
 #include "base/sys.h"
@@ -26,6 +26,12 @@ void eddy_log_to(eddy_log_fn *to, void *ctx, enum eddy_log_level minimum)
     __atomic_store_n(&sink_ctx, ctx, __ATOMIC_RELAXED);
     __atomic_store_n(&sink_minimum, minimum, __ATOMIC_RELAXED);
     __atomic_store_n(&sink, to, __ATOMIC_RELEASE);
+}
+
+void eddy__log_default(void)
+{
+    if (!__atomic_load_n(&sink, __ATOMIC_ACQUIRE))
+        eddy_log_to(eddy_log_stderr, NULL, EDDY_LOG_WARNING);
 }
 
 void eddy_log_stderr(void *ctx, enum eddy_log_level level, const char *line)

@@ -11,7 +11,7 @@
  * depth counts the iterations on this thread's stack: 0 is plain code, where a call that waits
  * turns the loop itself. Callbacks run at depth 1 with no current task.
  */
-#include "loop/loop.h"
+#include "loop/debug.h"
 
 #include "base/memory.h"
 #include "base/sys.h"
@@ -207,6 +207,7 @@ int eddy__loop_iterate(struct eddy_loop *loop, int64_t timeout_ns)
         return -EDDY_EFORKED;
     assert(loop->depth == 0 && loop == this_loop);
     loop->depth++;
+    atomic_store_explicit(&loop->turning, true, memory_order_relaxed);
     eddy_loop_count(&loop->iterations);
     loop->nudged = false;
     /* From plain code, time has passed since the last iteration; between two of a run, it is
@@ -241,6 +242,7 @@ int eddy__loop_iterate(struct eddy_loop *loop, int64_t timeout_ns)
     }
     if (idle && count == 0 && !eddy_list_is_empty(&loop->idle))
         eddy_idle_run(loop);
+    atomic_store_explicit(&loop->turning, false, memory_order_relaxed);
     loop->depth--;
     if (__builtin_expect(loop->guest != NULL, 0))
         eddy_guest_rest(loop);
@@ -252,7 +254,7 @@ int eddy_loop_turn(struct eddy_loop *loop, int64_t timeout_ms)
     if (eddy_loop_is_parents(loop))
         return -EDDY_EFORKED;
     if (loop->depth || loop->current)
-        return -EDEADLK;
+        return eddy_debug_refused(loop);
     return eddy__loop_iterate(loop, timeout_ms < 0 ? -1 : timeout_ms * 1000000);
 }
 
@@ -261,7 +263,7 @@ int eddy_loop_run(struct eddy_loop *loop)
     if (eddy_loop_is_parents(loop))
         return -EDDY_EFORKED;
     if (loop->depth || loop->current)
-        return -EDEADLK;
+        return eddy_debug_refused(loop);
     int r = 0;
     loop->stop = false;
     while (!loop->stop && r >= 0) {
@@ -310,6 +312,7 @@ int eddy_loop_new(const struct eddy_loop_options *options, struct eddy_loop **re
     eddy_list_init(&loop->idle);
     loop->forks = eddy_forks;
     this_loop = loop;
+    eddy_debug_begin(loop);
     *ret_loop = loop;
     return 0;
 }
@@ -337,6 +340,7 @@ void eddy_loop_free(struct eddy_loop *loop)
     eddy_pool_free(loop);
     eddy_signals_forget(loop);
     eddy_guest_free(loop);
+    eddy_debug_end(loop);
     loop->driver->ops->close(loop->driver);
     this_loop = NULL;
     eddy__free(loop, sizeof *loop);

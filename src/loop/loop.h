@@ -28,7 +28,8 @@ enum eddy_loop_slot {
     EDDY_SLOT_DNS,
     EDDY_SLOT_STREAM,
     EDDY_SLOT_WATCH, /* loop: watches nobody has freed */
-    EDDY_SLOT_TASK, /* task: the stack pool, the root task */
+    EDDY_SLOT_DUMP,  /* task: the signal that asks for a dump */
+    EDDY_SLOT_TASK,  /* task: the stack pool, the root task */
     EDDY_SLOTS
 };
 
@@ -39,6 +40,10 @@ struct eddy_post {
     void *ctx;
     bool embedded;
 };
+
+struct eddy_debug;
+struct eddy_stall;
+struct eddy_culprit;
 
 struct eddy_loop {
     struct eddy_driver *driver;
@@ -54,7 +59,7 @@ struct eddy_loop {
     bool watched;         /* somebody wants to see times: tasks and callbacks are measured */
     bool nudged;          /* what plain code waits for has come: do not sleep in this iteration */
     bool owned_by_thread; /* made by eddy_loop_current() */
-    char why[256]; /* why a better backend is not active */
+    char why[256];        /* why a better backend is not active */
     /* Under the simulator: on which of its hosts plain code runs; and of what runs now, asked of
      * task/ where there are tasks. */
     uint16_t host;
@@ -67,13 +72,19 @@ struct eddy_loop {
     atomic_bool asleep;                /* in, or about to enter, the driver's wait */
     _Atomic uint64_t signals;          /* bits of signals that came */
     struct eddy_loop_options options;
-    struct eddy_pool *pool; /* pool.c's: threads for blocking work, made when first needed */
+    struct eddy_pool *pool;   /* pool.c's: threads for blocking work, made when first needed */
     struct eddy_guest *guest; /* guest.c's: it turns inside another's loop; NULL: it does not */
     struct eddy_list idle;    /* of struct eddy_idle, those that have something to do */
     struct eddy_idle *idling; /* whose function runs; NULL: nobody's, or it has been stopped */
     unsigned forks; /* eddy_forks when it was made; where they differ it is the parent's */
     void (*on_fork)(struct eddy_loop *loop); /* task/'s: in the child its scopes are over */
     struct eddy_loop *before;                /* fork.c's, in the child: another one of a parent */
+
+    struct eddy_debug *debug; /* debug.c's; NULL: nobody wants to hear of mistakes */
+    struct eddy_stall *stall; /* stall.c's; NULL: nobody watches for stalls */
+    /* The task that runs, told to a signal handler; set by task/. */
+    void (*who)(const void *task, struct eddy_culprit *ret_culprit);
+    atomic_bool turning; /* in an iteration, for other threads' eyes */
 
     /* What eddy_loop_info() tells. Written by this thread alone; two are read by others, which
      * see from them that the loop goes on. */

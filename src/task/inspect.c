@@ -6,6 +6,8 @@
  */
 #include "task/inspect.h"
 
+#include <eddy/log.h>
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -154,4 +156,15 @@ void eddy_loop_watch(struct eddy_loop *loop, bool on)
     while (room && (t = eddy_task_next(room, &walk)))
         t->ran_ns = 0;
     loop->watched = on;
+}
+
+void eddy_tasks_left(struct task_room *room)
+{
+    struct eddy_task_walk walk = { 0 };
+    struct eddy_task *t;
+
+    while ((t = eddy_task_next(room, &walk)))
+        eddy_log(EDDY_LOG_ERROR, "task %llu `%s`, spawned at %s:%d, was never joined",
+                 (unsigned long long)t->id, eddy_task_name_of(t),
+                 t->site.file ? t->site.file : "the library", t->site.line);
 }

@@ -4,6 +4,7 @@
 #include "task/task.h"
 
 #include "base/memory.h"
+#include "loop/stall.h"
 #include "task/census.h"
 #include "task/future.h"
 
@@ -16,10 +17,27 @@
 
 /* --- the room --------------------------------------------------------------------------------- */
 
+/* For a signal handler: nothing but copying. */
+static void who(const void *task, struct eddy_culprit *ret_culprit)
+{
+    const struct eddy_task *t = task;
+    const char *name = eddy_task_name_of(t);
+    size_t len = 0;
+
+    for (; name[len] && len + 1 < sizeof ret_culprit->name; len++)
+        ret_culprit->name[len] = name[len];
+    ret_culprit->name[len] = '\0';
+    ret_culprit->id = t->id;
+    ret_culprit->file = t->site.file;
+    ret_culprit->line = t->site.line;
+}
+
 static void free_room(void *slot)
 {
     struct task_room *room = slot;
 
+    /* A scope that nobody closed: what follows ends the program. */
+    eddy_tasks_left(room);
     assert(eddy_list_is_empty(&room->root_scope.tasks));
     eddy_locals_free(&room->root_scope.locals);
     eddy_stack_pool_done(&room->stacks);
@@ -52,6 +70,7 @@ static struct task_room *make_room(struct eddy_loop *loop)
     room->root_scope.owner = &room->root;
     loop->slot[EDDY_SLOT_TASK] = room;
     loop->slot_free[EDDY_SLOT_TASK] = free_room;
+    loop->who = who;
     loop->on_fork = eddy_scopes_forked;
     loop->host_now = host_now;
     return room;

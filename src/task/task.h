@@ -13,7 +13,7 @@
 #ifndef EDDY_TASK_TASK_H
 #define EDDY_TASK_TASK_H
 
-#include "loop/loop.h"
+#include "loop/debug.h"
 #include "task/context.h"
 #include "task/stack.h"
 #include "task/wait.h"
@@ -127,7 +127,7 @@ static inline int eddy_task_refusal(void)
 {
     struct eddy_loop *loop = eddy__loop();
 
-    return loop && loop->depth ? -EDEADLK : -ENOMEM;
+    return loop && loop->depth ? eddy_debug_refused(loop) : -ENOMEM;
 }
 
 /* Leave the running task; comes back when its `soon` has run. */
@@ -168,6 +168,9 @@ static inline void eddy_task_spend(struct eddy_task *t)
 
 /* The task on @s has ended, and the canary is no more: says so, and ends the process. */
 _Noreturn void eddy_overflow_found(struct eddy_stack *s);
+
+/* inspect.c: tell the log of the tasks that live, at the loop's end. */
+void eddy_tasks_left(struct task_room *room);
 
 /* The operation that eddy__op_wait() waits for; NULL: this is another kind of wait. */
 const struct eddy_op *eddy_wait_op(const struct eddy_wait *w);

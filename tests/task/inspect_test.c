@@ -278,6 +278,9 @@ EDDY_TEST(each_task_is_told_once)
     EDDY_CHECK_EQ(eddy_tasks_each(loop, NULL, see, &seen), 0);
     EDDY_GO(&s, parent, .scope = &shielded);
     const int line = __LINE__ - 1;
+    while (eddy_tasks_each(loop, NULL, see, &(struct seen){ 0 }) < 2)
+        EDDY_CHECK_EQ(eddy_yield(), 0);
+    EDDY_CHECK_EQ(eddy_sleep(1), 0); /* it has begun */
     EDDY_CHECK_EQ(eddy_sleep(3), 0);
     EDDY_CHECK_EQ(eddy_tasks_each(loop, EDDY_OPT(tasks, .addresses = true), see, &seen), 2);
     EDDY_CHECK_EQ(seen.count, 2);
@@ -337,6 +340,16 @@ static int busy(struct busy_args *a)
 }
 EDDY_TASK(busy);
 
+/* Until the task at @at was resumed @count times, so that it waits for the last time. */
+static void await_switches(struct seen *seen, size_t at, uint64_t count)
+{
+    do {
+        EDDY_CHECK_EQ(eddy_sleep(1), 0);
+        *seen = (struct seen){ 0 };
+        eddy_tasks_each(eddy_loop_current(), NULL, see, seen);
+    } while (seen->task[at].switches < count);
+}
+
 EDDY_TEST(busy_time_is_measured_while_watched_only)
 {
     struct eddy_loop *loop = eddy_loop_current();
@@ -344,17 +357,12 @@ EDDY_TEST(busy_time_is_measured_while_watched_only)
     EDDY_SCOPE(s, .timeout_ms = 0);
 
     EDDY_GO(&s, busy, .rounds = 3);
-    EDDY_CHECK_EQ(eddy_sleep(30), 0);
-    eddy_tasks_each(loop, NULL, see, &seen);
+    await_switches(&seen, 0, 4);
     EDDY_CHECK_EQ(seen.task[0].busy_ns, 0);
 
     eddy_loop_watch(loop, true);
     EDDY_GO(&s, busy, .rounds = 3);
-    do {
-        EDDY_CHECK_EQ(eddy_sleep(5), 0);
-        seen = (struct seen){ 0 };
-        eddy_tasks_each(loop, NULL, see, &seen);
-    } while (seen.task[1].switches < 4);
+    await_switches(&seen, 1, 4);
     EDDY_CHECK_EQ(seen.task[0].busy_ns, 0);
     if (strcmp(eddy_check_backend(), "sim") != 0)
         EDDY_CHECK(seen.task[1].busy_ns >= 3000000);
@@ -362,9 +370,7 @@ EDDY_TEST(busy_time_is_measured_while_watched_only)
 
     eddy_loop_watch(loop, false);
     EDDY_GO(&s, busy, .rounds = 1);
-    EDDY_CHECK_EQ(eddy_sleep(10), 0);
-    seen = (struct seen){ 0 };
-    eddy_tasks_each(loop, NULL, see, &seen);
+    await_switches(&seen, 2, 2);
     EDDY_CHECK_EQ(seen.task[2].busy_ns, 0);
 }
 
