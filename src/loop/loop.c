@@ -23,7 +23,7 @@
 #include <string.h>
 
 #define TIMERS_A_TURN 10000
-#define JOINS_A_TURN 32
+#define JOINS_A_TURN 64
 
 static _Thread_local struct eddy_loop *this_loop;
 

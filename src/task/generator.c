@@ -58,7 +58,7 @@ static struct gen *gen_of(const struct eddy_gen *handle)
 /* --- from one to the other ---------------------------------------------------------------------- */
 
 /* @w is over, and its task will be switched to by hand. */
-static struct eddy_task *settle(struct eddy_wait *w, int result)
+static inline struct eddy_task *settle(struct eddy_wait *w, int result)
 {
     struct eddy_task *t = w->task;
 
@@ -70,9 +70,11 @@ static struct eddy_task *settle(struct eddy_wait *w, int result)
     return t;
 }
 
-/* End the wait @over of the other one with @result, and begin this one's, @w. */
-static int wake_and_wait(struct eddy_task *t, struct eddy_wait *over, int result,
-                         struct eddy_wait *w)
+/* End the wait @over of the other one with @result, and begin this one's, @w. Inlined, as are its
+ * callers: each return after a switch is one that the processor predicts wrongly. */
+static inline __attribute__((always_inline)) int wake_and_wait(struct eddy_task *t,
+                                                               struct eddy_wait *over, int result,
+                                                               struct eddy_wait *w)
 {
     struct eddy_task *other = over->task;
 
@@ -83,7 +85,13 @@ static int wake_and_wait(struct eddy_task *t, struct eddy_wait *over, int result
         eddy__wake(over, result);
         return eddy_task_wait(t, w);
     }
-    return eddy_task_pass(t, w, settle(over, result));
+    w->task = t;
+    w->since_ns = t->loop->now_ns;
+    t->wait = w;
+    t->loop->tasks_waiting++;
+    eddy_task_go_on(t, settle(over, result));
+    assert(w->done && !t->wait);
+    return w->result;
 }
 
 static void asked_interrupted(struct eddy_wait *w, int why)
@@ -232,7 +240,8 @@ struct eddy_gen eddy_gen(const struct eddy_gen_type *type, const void *args, str
 /* --- the reader's side ------------------------------------------------------------------------------------ */
 
 /* Have it go on from where it waits to be asked, and wait for what it says. */
-static int ask(struct gen *g, struct eddy_task *t, struct eddy_wait *w)
+static inline __attribute__((always_inline)) int ask(struct gen *g, struct eddy_task *t,
+                                                     struct eddy_wait *w)
 {
     struct eddy_wait *asked = &g->asked->wait;
 
@@ -247,7 +256,9 @@ static int ask(struct gen *g, struct eddy_task *t, struct eddy_wait *w)
     return eddy_task_wait(t, w);
 }
 
-static int next(struct gen *g, const struct eddy_gen_type *type, void *ret_value)
+static inline __attribute__((always_inline)) int next(struct gen *g,
+                                                      const struct eddy_gen_type *type,
+                                                      void *ret_value)
 {
     struct eddy_task *t = eddy_task_current();
 

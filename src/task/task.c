@@ -123,7 +123,7 @@ static void reap(struct task_room *room, struct eddy_task *t)
 }
 
 /* Switch to @t until it, or whom it passed to, suspends or ends. From the thread's stack. */
-void eddy_task_resume(struct eddy_task *t)
+static inline void resume(struct eddy_task *t, bool chained)
 {
     struct eddy_loop *loop = t->loop;
     struct task_room *room = loop->slot[EDDY_SLOT_TASK];
@@ -137,8 +137,10 @@ void eddy_task_resume(struct eddy_task *t)
         t->ran_ns = eddy_loop_clock(loop);
     for (;;) {
         loop->current = t;
+        room->chained = chained;
         eddy_context_switch(&room->thread, &t->context);
-        t = loop->current; /* who came back: eddy_task_pass() may have changed it */
+        room->chained = false;
+        t = loop->current; /* who came back: eddy_task_go_on() may have changed it */
         loop->current = outer;
         if (!t->deep)
             break;
@@ -152,9 +154,14 @@ void eddy_task_resume(struct eddy_task *t)
         reap(room, t);
 }
 
+void eddy_task_resume(struct eddy_task *t)
+{
+    resume(t, false);
+}
+
 void eddy_task_resume_soon(struct eddy_soon *s)
 {
-    eddy_task_resume(eddy_container_of(s, struct eddy_task, soon));
+    resume(eddy_container_of(s, struct eddy_task, soon), true);
 }
 
 void eddy_task_run_soon(struct eddy_task *t)
