@@ -22,45 +22,49 @@
 #define SWEEP_AFTER_NS INT64_C(1000000000)
 #define PAGES 4096 /* asked for with one call */
 
-/* Bytes in memory between two addresses; @len if the kernel does not tell. */
-static size_t resident(char *at, size_t len)
-{
-    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    unsigned char in_memory[PAGES];
-    size_t count = 0;
-
-    for (size_t done = 0; done < len; done += PAGES * page) {
-        size_t part = len - done < PAGES * page ? len - done : PAGES * page;
-        if (eddy__sys.mincore(at + done, part, in_memory) < 0)
-            return len;
-        for (size_t i = 0; i < part / page; i++)
-            count += in_memory[i] & 1;
-    }
-    return count * page;
-}
-
-/* What a warm stack holds, after what lies deep was returned. */
-static size_t measure(struct eddy_stack_pool *p, struct eddy_stack *s)
-{
-    size_t usable = s->class->usable;
-    size_t deep = usable > EDDY_STACK_KEEP ? usable - EDDY_STACK_KEEP : 0;
-    char *low = eddy_stack_low(s);
-    size_t bytes = resident(low, deep);
-
-    if (bytes > 0 && !p->stuck) {
-        if (eddy__sys.madvise(low, deep, MADV_DONTNEED) == 0)
-            bytes = 0;
-        else
-            eddy_stack_stuck(p);
-    }
-    return bytes + resident(low + deep, usable - deep);
-}
-
 void eddy_stack_stuck(struct eddy_stack_pool *p)
 {
     if (!p->stuck)
         eddy_log(EDDY_LOG_WARNING, "the kernel takes no memory of idle stacks back: is it locked?");
     p->stuck = true;
+}
+
+/* How many bytes of [low, low + len) are in memory: of the first @deep, and of the others. All, if
+ * the kernel does not tell. */
+static void resident(char *low, size_t len, size_t deep, size_t ret_bytes[2])
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    unsigned char in_memory[PAGES];
+
+    ret_bytes[0] = ret_bytes[1] = 0;
+    for (size_t at = 0; at < len;) {
+        size_t part = len - at < PAGES * page ? len - at : PAGES * page;
+        if (eddy__sys.mincore(low + at, part, in_memory) < 0) {
+            ret_bytes[0] = deep;
+            ret_bytes[1] = len - deep;
+            return;
+        }
+        for (size_t i = 0; i < part / page; i++, at += page)
+            if (in_memory[i] & 1)
+                ret_bytes[at >= deep] += page;
+    }
+}
+
+/* What a warm stack holds, after what lies deep was returned. */
+static size_t measure(struct eddy_stack_pool *p, struct eddy_stack *s)
+{
+    size_t usable = s->class->usable, bytes[2];
+    size_t deep = usable > EDDY_STACK_KEEP ? usable - EDDY_STACK_KEEP : 0;
+    char *low = eddy_stack_low(s);
+
+    resident(low, usable, deep, bytes);
+    if (bytes[0] > 0 && !p->stuck) {
+        if (eddy__sys.madvise(low, deep, MADV_DONTNEED) == 0)
+            bytes[0] = 0;
+        else
+            eddy_stack_stuck(p);
+    }
+    return bytes[0] + bytes[1];
 }
 
 /* Whether it stays warm; with what it counts is told in s->bytes. */
