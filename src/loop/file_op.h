@@ -4,6 +4,14 @@
  * A struct of their own around struct eddy_op, because connections should not carry the room for
  * it. Everything op.h says holds. On io_uring they are entries of the ring; under the ready driver
  * they go to the pool (loop/pool.h), whose work is embedded here; the simulator has a disk.
+ *
+ * READ and WRITE take pipes, terminals and sockets, too, blocking or not, and never change which: they
+ * ignore the offset, wait for readiness, and a write without readers is -EPIPE and no signal. READ and
+ * WRITE may move less than was asked for, of files as well. Cancelled, they have moved nothing, or
+ * res says how much. OPEN waits as open(2) does (a FIFO for its other end); whoever cancels one never
+ * gets a descriptor. CLOSE is not of these: the ring hands to a thread of the kernel's what has to
+ * be flushed at its close (network file systems), the ready driver closes on the spot, so FSYNC first
+ * where a close may be slow.
  */
 #ifndef EDDY_LOOP_FILE_OP_H
 #define EDDY_LOOP_FILE_OP_H

@@ -60,6 +60,7 @@ struct eddy_uring {
     int told_fd; /* the kernel writes to it when there is something; -1: nobody asked */
     bool polled; /* descriptors were polled at the last rest() */
     unsigned entries;
+    unsigned cq_mask;
     unsigned features;      /* EDDY_RING_..., of backend.h */
     struct msghdr *headers; /* one per submission entry: must live until it is submitted */
     uint8_t *sides;         /* by descriptor */

@@ -218,10 +218,13 @@ unsigned eddy_uring_complete(struct eddy_uring *u, const struct io_uring_cqe *cq
         if (op->state & EDDY_URING_LISTED)
             eddy_uring_unlist(op); /* its cancel, which nobody needs any more */
     }
+    /* Two of a server's three kinds, asked for first: a jump by table is foreseen less often. */
+    if (op->kind == EDDY_OP_LEND)
+        return complete_lend(u, op, cqe->res, cqe->flags);
+    if (op->kind == EDDY_OP_SEND)
+        return complete_send(u, op, cqe->res);
     switch (op->kind) {
     case EDDY_OP_ACCEPT: return complete_accept(u, op, cqe->res, more);
-    case EDDY_OP_LEND: return complete_lend(u, op, cqe->res, cqe->flags);
-    case EDDY_OP_SEND: return complete_send(u, op, cqe->res);
     case EDDY_OP_OPEN:
     case EDDY_OP_READ:
     case EDDY_OP_WRITE:

@@ -164,6 +164,7 @@ static int ring_open(struct eddy_uring *u, const char **why)
         return r;
     }
     u->ring_open = true;
+    u->cq_mask = *u->ring.cq.kring_mask;
     (void)atomic_load(&rings_closed);
     if (u->ring.flags & IORING_SETUP_SINGLE_ISSUER)
         u->features |= EDDY_RING_SINGLE_ISSUER;
