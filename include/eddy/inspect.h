@@ -106,11 +106,11 @@ EDDY_API int eddy_dump(struct eddy_loop *loop, int fd);
 
 /**
  * eddy_dump_on_signal() - dump this thread's loop to standard error when a signal comes
- * @signo: SIGQUIT, mostly: Ctrl-\ in a terminal
+ * @signo: SIGQUIT, mostly: Ctrl-\ in a terminal; 0: give it back
  *
  * eddy_serve() and `eddy run` ask for SIGQUIT; the library alone takes no signal. A signal that
  * comes before the dump of the one before was written goes on to what stood there: a loop that is
- * stuck can still be ended by Ctrl-\ twice. Given back when the loop ends.
+ * stuck can still be ended by Ctrl-\ twice. Given back when the loop ends, too.
  *
  * Return: 0, -EINVAL (not such a signal), -EBUSY (another loop has asked), -ENOMEM.
  * Source: sigaction(2), the JVM's and Go's SIGQUIT.   Since: 0.1

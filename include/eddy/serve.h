@@ -27,7 +27,7 @@ struct eddy_serve_options {
  * Suspends. Installs a log to standard error, signal handlers and the overflow report, and raises
  * the soft limit on descriptors (RLIMIT_NOFILE), but for the backend select. The first signal
  * stops accepting and gives running requests their grace, then cancels them with 503; a second one
- * cancels at once.
+ * cancels at once. SIGQUIT (Ctrl-\) has all tasks written down with their stacks: eddy/inspect.h.
  *
  * Return: 0 after a signal; or negative, with a text on standard error that says what to mend:
  * -EADDRINUSE, -EACCES, -EDDY_EBACKEND, -EINVAL (routes, address), -ENOMEM, what start returned.

@@ -16,6 +16,7 @@
 
 #include <eddy/address.h>
 #include <eddy/dns.h>
+#include <eddy/inspect.h>
 #include <eddy/log.h>
 #include <eddy/net.h>
 #include <eddy/serve.h>
@@ -101,6 +102,8 @@ static int take_signals(struct serving *s, struct eddy_loop *loop)
     int r = eddy_loop_on_signal(loop, SIGINT, on_signal, s);
     if (r == 0)
         r = eddy_loop_on_signal(loop, SIGTERM, on_signal, s);
+    if (r == 0)
+        (void)eddy_dump_on_signal(SIGQUIT); /* a program that took it knows why */
     return r < 0 ? complain(r, "cannot listen for signals: %s", eddy_strerror(r)) : 0;
 }
 
@@ -108,6 +111,7 @@ static void give_signals_back(struct eddy_loop *loop)
 {
     eddy_loop_on_signal(loop, SIGINT, NULL, NULL);
     eddy_loop_on_signal(loop, SIGTERM, NULL, NULL);
+    (void)eddy_dump_on_signal(0);
 }
 
 /* --- check ---------------------------------------------------------------------------------------- */

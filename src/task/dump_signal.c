@@ -86,6 +86,11 @@ int eddy_dump_on_signal(int signo)
 
     if (!loop)
         return -ENOMEM;
+    if (signo == 0) {
+        if (loop->slot[EDDY_SLOT_DUMP])
+            give_back(EDDY_TAKE(loop->slot[EDDY_SLOT_DUMP]));
+        return 0;
+    }
     if (!can_take(signo))
         return -EINVAL;
     if (atomic_load(&asked.loop))

@@ -334,6 +334,40 @@ static void ctrl_c_in_the_terminal(struct program *p)
     EDDY_CHECK_EQ(write(p->fd, "\x03", 1), 1);
 }
 
+/* The first visitor waits; those who come later do not. */
+#define PATIENT                                                                                    \
+    INCLUDE                                                                                        \
+    "static int page(struct eddy_request *req, struct eddy_reply *reply)\n"                        \
+    "{ static int seen; (void)req; if (seen++) return eddy_reply_text(reply, \"Hello.\\n\");\n"    \
+    "  eddy_log(EDDY_LOG_WARNING, \"asked\"); int r = eddy_sleep(60000);\n"                        \
+    "  return r < 0 ? r : eddy_reply_text(reply, \"At last.\\n\"); }\n" ROUTES APP
+
+static void ctrl_backslash_then_two_ctrl_c(struct program *p)
+{
+    kill(p->pid, SIGQUIT);
+    EDDY_CHECK(program_await(p, "eddy: end of the dump"));
+    const char *dump = strstr(p->text, "eddy: dump of a loop (");
+    const char *task = dump ? strstr(dump, "waiting for sleep, ") : NULL;
+    if (!EDDY_CHECK(task))
+        EDDY_CHECK_FAIL("it said: %s", p->text);
+    else if (!strstr(dump, "no stacks"))
+        EDDY_CHECK(strstr(task, "    eddy_sleep\n") && strstr(task, "    page\n"));
+    EDDY_CHECK_EQ(status_of(p, NULL, 0), 200);
+    two_ctrl_c(p);
+}
+
+EDDY_TEST(ctrl_backslash_dumps_all_tasks_and_serves_on)
+{
+    static struct program p;
+    int64_t ms;
+
+    if (!serve(&p, false, "patient.c", PATIENT))
+        return;
+    EDDY_CHECK_EQ(status_after(&p, ctrl_backslash_then_two_ctrl_c, &ms), 503);
+    EDDY_CHECK(program_end(&p));
+    EDDY_CHECK_EQ(p.exit, 0);
+}
+
 EDDY_TEST(running_requests_have_their_grace_and_then_503)
 {
     static struct program p;

@@ -381,7 +381,10 @@ EDDY_TEST(a_signal_asks_for_a_dump_and_a_second_one_goes_on)
     if (!with_loop(false, 0))
         return;
     EDDY_CHECK_ERR(eddy_dump_on_signal(SIGKILL), -EINVAL);
-    EDDY_CHECK_ERR(eddy_dump_on_signal(0), -EINVAL);
+    EDDY_CHECK_ERR(eddy_dump_on_signal(-1), -EINVAL);
+    EDDY_CHECK_EQ(eddy_dump_on_signal(0), 0);
+    EDDY_CHECK_EQ(eddy_dump_on_signal(SIGUSR1), 0);
+    EDDY_CHECK_EQ(eddy_dump_on_signal(0), 0);
     EDDY_CHECK_EQ(eddy_dump_on_signal(SIGQUIT), 0);
     EDDY_CHECK_EQ(eddy_dump_on_signal(SIGQUIT), 0);
     EDDY_CHECK_ERR(eddy_dump_on_signal(SIGUSR1), -EBUSY);
