@@ -16,7 +16,7 @@
 #include "base/list.h"
 #include "base/memory.h"
 #include "base/sys.h"
-#include "loop/loop.h"
+#include "loop/debug.h"
 #include "task/wait.h"
 
 #include <eddy/address.h>
@@ -254,6 +254,7 @@ static void end_step(struct eddy_listener *l)
             return;
     }
     eddy_buffer_done(&l->kept);
+    eddy__debug_gone(l->loop, l);
     eddy__free(l, sizeof *l);
 }
 
@@ -341,6 +342,7 @@ int eddy_accept(struct eddy_listener *l, struct eddy_stream **ret_stream)
         return -EBUSY;
 
     struct acceptor a = { .wait = EDDY_WAIT(interrupted, "accept"), .l = l };
+    a.wait.fd = l->fd;
     a.wait.polite = true;
     eddy_list_push(&l->waiters, &a.link);
     settle(l);
@@ -430,6 +432,7 @@ int eddy_listen(const char *address, const struct eddy_listen_options *options,
         eddy__free(l, sizeof *l);
         return explain(err, r, address);
     }
+    eddy__debug_born(loop, l, "a listener");
     *ret_listener = l;
     return 0;
 }

@@ -149,6 +149,7 @@ static ssize_t read_some(struct eddy_stream *s, void *ptr, size_t cap)
             return s->read.res;
         }
     }
+    call.wait.fd = s->fd;
     int r = eddy__wait(&call.wait);
     if (r != -ECANCELED)
         return r;
@@ -262,6 +263,7 @@ static int write_or_finish(struct eddy_stream *s, struct iovec *iov, unsigned co
         if (r == 0)
             eddy__budget_spend();
     } else {
+        call.wait.fd = s->fd;
         r = eddy__wait(&call.wait);
         if (r == -ECANCELED)
             r = call.wait.why ? call.wait.why : s->why ? s->why : -EBADF;
@@ -301,6 +303,8 @@ int eddy_stream_of(struct eddy_transport *t, struct eddy_stream **ret_stream)
     if (!s)
         return -ENOMEM;
     s->t = t;
+    if (eddy_transport_info(t, EDDY_INFO_FD, &s->fd) < 0)
+        s->fd = -1;
     s->in = EDDY_BUFFER(IN_MAX);
     eddy_transport_use(t, &stream_protocol, s);
     *ret_stream = s;

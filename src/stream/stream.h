@@ -27,6 +27,7 @@ struct eddy_stream {
     struct eddy_wait *closer;
     void *into; /* received() goes here first; NULL: into `in` */
     size_t into_cap;
+    int fd;       /* told to who asks what a task waits for; -1: none */
     int why;      /* of closed() */
     bool reading; /* a call that reads is under way */
     bool writing;

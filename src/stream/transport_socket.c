@@ -18,7 +18,7 @@
  * connection.
  */
 #include "base/memory.h"
-#include "loop/loop.h"
+#include "loop/debug.h"
 #include "stream/writes.h"
 
 #include <eddy/address.h>
@@ -377,6 +377,7 @@ static void close_done(struct eddy_op *op, int res)
     if (t->base.protocol && t->base.protocol->closed)
         t->base.protocol->closed(t->base.ctx, t->why);
     eddy_buffer_done(&t->kept);
+    eddy__debug_gone(t->loop, t);
     eddy__free(t, sizeof *t);
 }
 
@@ -491,6 +492,7 @@ int eddy_transport_of_socket(int fd, struct eddy_transport **ret_t)
     t->loop = loop;
     t->fd = fd;
     t->kept = EDDY_BUFFER(KEPT_MAX);
+    eddy__debug_born(loop, t, "a connection");
     *ret_t = &t->base;
     return 0;
 }
