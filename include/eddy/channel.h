@@ -33,11 +33,13 @@
  *  Waiting senders get -EPIPE when it is closed                close_refuses_waiting_senders
  *  Closing twice is closing once                               close_is_idempotent
  *  try_ calls never wait, and are for callbacks, too           try_calls_never_wait
- *  A pair of busy tasks does not starve the loop               busy_pair_starves_nobody
+ *  A pair of busy tasks does not starve the loop               busy_pair_starves_nobody,
+ *                                                               who_need_not_wait_gives_way
  *  Plain code may send and receive                             plain_code_turns_the_loop
  *  .shared: tasks and plain code of any thread                 many_to_many_over_threads
- *  .shared: a cancel in one thread against a hand-over in      cancels_race_with_hand_overs
- *   another loses nothing
+ *  .shared: a cancel in one thread against a hand-over in      cancels_race_with_hand_overs,
+ *   another loses nothing                                      served_by_a_thread_beats_the_cancel
+ *  .shared: who received the last item may free it             the_last_receiver_may_free_it
  *  select takes exactly one of the ready cases, any of them    select_takes_one_of_the_ready
  *   as likely                                                  select_is_fair
  *  select waits for the first                                  select_waits_for_the_first

@@ -383,6 +383,19 @@ EDDY_TEST(busy_pair_starves_nobody)
     }
 }
 
+EDDY_TEST(who_need_not_wait_gives_way)
+{
+    EDDY_OWN(eddy_channel) ch = channel(1000);
+    int sent = 0;
+    EDDY_SCOPE(s, .timeout_ms = 0);
+
+    EDDY_GO(&s, sender, .ch = ch, .count = 1000, .ret_sent = &sent);
+    EDDY_CHECK_EQ(eddy_yield(), 0);
+    EDDY_CHECK(sent > 0 && sent < 100); /* there is room, but it is our turn, too */
+    EDDY_CHECK_EQ(eddy_join(&s), 0);
+    EDDY_CHECK_EQ(sent, 1000);
+}
+
 EDDY_TEST(plain_code_turns_the_loop)
 {
     EDDY_OWN(eddy_channel) ch = channel(0);

@@ -249,6 +249,52 @@ EDDY_TEST(cancels_race_with_hand_overs)
     EDDY_CHECK(cancelled > 50);
 }
 
+/* One that waits, alone or in a select; another thread serves it, and then, before our loop has
+ * heard of that, its scope ends. */
+struct waiter_args {
+    struct eddy_channel *ch;
+    bool selects;
+    int *ret_result, *ret_item;
+};
+
+static int waiter(struct waiter_args *a)
+{
+    struct eddy_select_case cases[] = { EDDY_ON_RECEIVE(a->ch, a->ret_item),
+                                        EDDY_ON_RECEIVE(a->ch, a->ret_item) };
+    int r = a->selects ? eddy_select(cases, 2, NULL) : eddy_channel_receive(a->ch, a->ret_item);
+
+    *a->ret_result = r >= 0 && a->selects ? cases[r].result : r;
+    return 0;
+}
+EDDY_TASK(waiter);
+
+static void *serve_it(void *arg)
+{
+    EDDY_CHECK_EQ(eddy_channel_try_send(arg, &(int){ 7 }), 0);
+    return NULL;
+}
+
+EDDY_TEST(served_by_a_thread_beats_the_cancel)
+{
+    for (int selects = 0; selects < 2; selects++) {
+        EDDY_OWN(eddy_channel) ch = NULL;
+        int result = -1, item = -1;
+        pthread_t id;
+
+        EDDY_CHECK_EQ(eddy_channel_new(sizeof(int), EDDY_OPT(channel, .shared = true), &ch), 0);
+        EDDY_SCOPE(s, .timeout_ms = 0);
+        EDDY_GO(&s, waiter, .ch = ch, .selects = selects != 0, .ret_result = &result,
+                .ret_item = &item);
+        EDDY_CHECK_EQ(eddy_yield(), 0);
+        EDDY_CHECK_EQ(pthread_create(&id, NULL, serve_it, ch), 0);
+        pthread_join(id, NULL);
+        eddy_scope_cancel(&s);
+        EDDY_CHECK_EQ(eddy_join(&s), -ECANCELED);
+        EDDY_CHECK_EQ(result, 1);
+        EDDY_CHECK_EQ(item, 7);
+    }
+}
+
 /* --- plain code, and a thread without a loop ------------------------------------------------------------ */
 
 static void *try_from_a_thread(void *arg)

@@ -265,13 +265,17 @@ EDDY_TEST(its_scopes_end_ends_it)
     eddy_gen_done(&gen);
     eddy_gen_done(&other);
 
-    /* Made in a scope that has ended. */
-    EDDY_SCOPE(s, .timeout_ms = 0);
-    eddy_scope_cancel(&s);
-    EDDY_AUTO(eddy_gen) late = EDDY_GEN(count, .upto = 2, .ret_end = &end);
+    /* Made in a scope that has ended: it runs at once, so that leaving can wait for it. */
     end = UNSET;
-    EDDY_CHECK(!count_next(&late, &value));
-    EDDY_CHECK_EQ(late.status, -ECANCELED);
+    {
+        EDDY_SCOPE(s, .timeout_ms = 0);
+        eddy_scope_cancel(&s);
+        gen = EDDY_GEN(count, .upto = 2, .ret_end = &end);
+        EDDY_CHECK(!count_next(&gen, &value));
+        EDDY_CHECK_EQ(gen.status, -ECANCELED);
+    }
+    EDDY_CHECK_EQ(end, -ECANCELED);
+    eddy_gen_done(&gen);
 }
 
 static int leave_early(int *ret_end)
