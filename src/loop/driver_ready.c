@@ -36,17 +36,6 @@ static struct ready_driver *self(struct eddy_driver *d)
     return (struct ready_driver *)(void *)d;
 }
 
-/* How much of @len a call may move. */
-static size_t at_most(struct ready_driver *r, size_t len)
-{
-    size_t few = 1 + r->few % 3;
-
-    if (!r->short_io)
-        return len;
-    r->few++;
-    return few < len ? few : len;
-}
-
 /* --- the table ------------------------------------------------------------------------------ */
 
 int eddy_ready_grow(struct ready_driver *r, int fd)
@@ -130,67 +119,14 @@ static int try_connect(struct eddy_op *op)
     return error ? -error : op->fd;
 }
 
-static ssize_t send_part(struct ready_driver *d, struct eddy_op *op, size_t max)
-{
-    unsigned pieces = d->short_io ? 0 : eddy_op_send_pieces(op, max);
-
-    if (pieces <= 1) {
-        size_t len = op->send.iov->iov_len < max ? op->send.iov->iov_len : max;
-        return eddy__sys.send(op->fd, op->send.iov->iov_base, at_most(d, len),
-                              MSG_NOSIGNAL | MSG_DONTWAIT);
-    }
-    struct msghdr message = { .msg_iov = op->send.iov, .msg_iovlen = pieces };
-    return eddy__sys.sendmsg(op->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
-static void send_consume(struct eddy_op *op, size_t left)
-{
-    while (left > 0) {
-        struct iovec *v = op->send.iov;
-        size_t step = left < v->iov_len ? left : v->iov_len;
-        v->iov_base = (char *)v->iov_base + step;
-        v->iov_len -= step;
-        left -= step;
-        if (!v->iov_len && left) {
-            op->send.iov++;
-            op->send.count--;
-        }
-    }
-}
-
-/* Until all has gone: a short write is followed by another at once only where the kernel took
- * something, so the last one answers EAGAIN and the poller takes over. So it does when this turn's
- * share has gone: the descriptor is still writable, and is reported again. */
-static int try_send(struct ready_driver *d, struct eddy_op *op)
-{
-    size_t share = EDDY_SEND_A_TURN;
-
-    for (;;) {
-        while (op->send.count && op->send.iov->iov_len == 0) {
-            op->send.iov++;
-            op->send.count--;
-        }
-        if (!op->send.count)
-            return (int)op->scratch[0];
-        if (!share)
-            return -EAGAIN;
-
-        ssize_t r = send_part(d, op, share);
-        if (r < 0)
-            return (int)r;
-        op->scratch[0] += (uint64_t)r;
-        share -= (size_t)r;
-        send_consume(op, (size_t)r);
-    }
-}
-
 /* One try. -EAGAIN: it has to wait. */
 static int try_op(struct ready_driver *d, struct eddy_op *op)
 {
     switch (op->kind) {
     case EDDY_OP_RECV:
-        return (int)eddy__sys.recv(op->fd, op->recv.ptr, at_most(d, op->recv.len), MSG_DONTWAIT);
-    case EDDY_OP_SEND: return try_send(d, op);
+        return (int)eddy__sys.recv(op->fd, op->recv.ptr, eddy_ready_at_most(d, op->recv.len),
+                                   MSG_DONTWAIT);
+    case EDDY_OP_SEND: return eddy_ready_send(d, op);
     case EDDY_OP_CONNECT: return try_connect(op);
     default: assert(false && "accept, lend, close and poll have ways of their own"); return -EINVAL;
     }
@@ -385,7 +321,7 @@ static void input_lend(struct ready_driver *r, struct eddy_op *op)
     uint32_t generation = r->watches[fd].generation;
 
     for (int i = 0; i < LENDS_A_TURN; i++) {
-        size_t cap = at_most(r, LEND_SIZE);
+        size_t cap = eddy_ready_at_most(r, LEND_SIZE);
         ssize_t n = eddy__sys.recv(fd, r->lend, cap, MSG_DONTWAIT);
         if (is_again(n))
             return;

@@ -41,10 +41,24 @@ static inline uint64_t eddy_ready_token(const struct ready_driver *r, int fd)
     return (uint64_t)r->watches[fd].generation << 32 | (uint32_t)fd;
 }
 
+/* How much of @len a call may move: all, but for short_io. */
+static inline size_t eddy_ready_at_most(struct ready_driver *r, size_t len)
+{
+    const size_t few = 1 + r->few % 3;
+
+    if (!r->short_io)
+        return len;
+    r->few++;
+    return few < len ? few : len;
+}
+
 int eddy_ready_grow(struct ready_driver *r, int fd); /* the table, to hold @fd */
 
 /* Tell the poller what is wanted of @fd: exactly (@shrink) or at least. */
 int eddy_ready_update(struct ready_driver *r, int fd, bool shrink);
+
+/* ready_send.c: the result, or -EAGAIN: it has to wait. */
+int eddy_ready_send(struct ready_driver *r, struct eddy_op *op);
 
 /* ready_file.c: operations on files. The third: @fd is ready, and files wait for it. */
 bool eddy_ready_file_submit(struct ready_driver *r, struct eddy_op *op);
