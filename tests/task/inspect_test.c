@@ -306,6 +306,24 @@ EDDY_TEST(each_task_is_told_once)
     eddy_scope_cancel(shielded);
 }
 
+/* Scopes beside each other, and in each other. */
+EDDY_TEST(tasks_of_all_scopes_are_told)
+{
+    struct eddy_loop *loop = eddy_loop_current();
+    struct eddy_scope *shielded[3];
+    struct seen seen = { 0 };
+    EDDY_SCOPE(s, .timeout_ms = 0);
+
+    for (int i = 0; i < 3; i++)
+        EDDY_GO(&s, parent, .scope = &shielded[i]);
+    EDDY_CHECK_EQ(eddy_yield(), 0);
+    EDDY_CHECK_EQ(eddy_tasks_each(loop, NULL, see, &seen), 6);
+    for (int i = 0; i < 3; i++)
+        EDDY_CHECK_EQ(seen.task[3 + i].parent, seen.task[i].id);
+    for (int i = 0; i < 3; i++)
+        eddy_scope_cancel(shielded[i]);
+}
+
 EDDY_TEST(the_list_ends_when_it_was_enough)
 {
     struct eddy_loop *loop = eddy_loop_current();
@@ -407,6 +425,49 @@ EDDY_TEST(tasks_with_equal_stacks_are_told_once)
     else
         IN_ORDER(text, "\n5000 tasks like ");
     EDDY_CHECK(dumped.len < 4000);
+}
+
+/* Two ways of equal depth to one place: only the return addresses on the stack tell them apart. */
+static __attribute__((noinline)) int go_left(volatile int *mark)
+{
+    int r = doze(0, 60000);
+
+    *mark = 1;
+    return r;
+}
+
+static __attribute__((noinline)) int go_right(volatile int *mark)
+{
+    int r = doze(0, 60000);
+
+    *mark = 2;
+    return r;
+}
+
+struct walker_args {
+    bool left;
+    volatile int mark;
+};
+
+static __attribute__((noinline)) int walker(struct walker_args *a)
+{
+    int r = a->left ? go_left(&a->mark) : go_right(&a->mark);
+
+    a->mark = 0;
+    return r;
+}
+EDDY_TASK(walker);
+
+EDDY_TEST(stacks_of_equal_depth_are_told_apart)
+{
+    EDDY_SCOPE(s, .timeout_ms = 0);
+
+    if (!eddy__backtrace_is_there())
+        return;
+    for (int i = 0; i < 30; i++)
+        EDDY_GO(&s, walker, .left = i % 3 == 0);
+    EDDY_CHECK_EQ(eddy_yield(), 0);
+    IN_ORDER(dump(0), "\n20 tasks like ", "    go_right\n", "\n10 tasks like ", "    go_left\n");
 }
 
 EDDY_TEST(a_dump_is_bounded)

@@ -6,6 +6,7 @@
  */
 #include "check.h"
 
+#include "base/sys.h"
 #include "loop/backtrace.h"
 #include "loop/debug.h"
 #include "task/task.h"
@@ -90,13 +91,14 @@ static __attribute__((noinline)) void hold(void)
         sched_yield();
 }
 
-/* Goes on to hold for a while after the report: nothing more is said of it. */
+/* Goes on to hold after the report, past the time in which nothing is said anyway. */
 static void holding_on(void *ctx)
 {
-    const struct timespec a_while = { .tv_nsec = 100000000 };
+    struct timespec left = { .tv_sec = 1, .tv_nsec = 200000000 };
 
     hold();
-    nanosleep(&a_while, NULL);
+    while (nanosleep(&left, &left) < 0)
+        ; /* by the signal that asks who it is */
     ++*(int *)ctx;
 }
 
@@ -243,6 +245,31 @@ EDDY_TEST(one_stall_is_told_once)
     while (!ran)
         EDDY_CHECK_EQ(eddy_yield(), 0);
     EDDY_CHECK_EQ(atomic_load(&lines), 1);
+    end_loop();
+}
+
+static void holding_briefly(void *ctx)
+{
+    const struct timespec a_while = { .tv_nsec = 60000000 };
+
+    nanosleep(&a_while, NULL);
+    ++*(int *)ctx;
+}
+
+EDDY_TEST(reports_are_at_most_one_a_second)
+{
+    int ran = 0;
+
+    if (!with_loop(false, 0))
+        return;
+    EDDY_CHECK_EQ(eddy_stall_watch(loop, 10), 0);
+    int64_t began_ns = eddy__sys.now_ns();
+    for (int i = 1; i <= 5; i++) {
+        EDDY_CHECK_EQ(eddy_post(loop, holding_briefly, &ran), 0);
+        while (ran < i)
+            EDDY_CHECK_EQ(eddy_yield(), 0);
+    }
+    EDDY_CHECK(atomic_load(&lines) <= 1 + (eddy__sys.now_ns() - began_ns) / 1000000000);
     end_loop();
 }
 
