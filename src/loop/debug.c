@@ -135,11 +135,11 @@ void eddy__debug_note_refusal(struct eddy_loop *loop)
     char line[LINE_MAX_BYTES];
 
     size_t count = eddy__backtrace_here(frame, FRAMES);
-    uintptr_t from = 0;
+    uintptr_t from = 1; /* what all are without stacks: told once */
     for (size_t i = 0; i < count && i < 4; i++)
         from = from * 31 + frame[i].pc; /* the call, and who made it */
     uintptr_t *seen = &loop->debug->refused[from % REFUSALS];
-    if (count > 0 && *seen == from)
+    if (*seen == from)
         return;
     *seen = from;
     eddy_debug_line(frame, count, line, sizeof line);
