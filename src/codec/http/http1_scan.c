@@ -17,19 +17,35 @@
 #include "codec/http/http1_chars.h"
 
 #include <assert.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 enum { BEGIN, BEGIN_AGAIN, START_LINE, FIELD, NAME, VALUE };
 
 #define HEAD_MAX (32u * 1024)
 #define LINE_MAX (8u * 1024)
 
-/* The index of the first byte below 0x20, or of DEL; or @end. Eight bytes at a time: of both
- * tests the lowest bit set is exact, borrows only spoil what lies above it. */
+/* The index of the first byte below 0x20, or of DEL; or @end. A long value is most of a head, so
+ * this is where the time goes: 16 bytes at a time where every processor of the kind can. */
 static size_t find_control(const char *p, size_t at, size_t end)
 {
+#ifdef __SSE2__
+    const __m128i blank = _mm_set1_epi8(0x20), del = _mm_set1_epi8(0x7f);
+
+    for (; end - at >= 16; at += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(p + at));
+        /* There is no unsigned comparison: the greater of a byte and 0x20 is the byte, or it is not. */
+        __m128i high = _mm_cmpeq_epi8(_mm_max_epu8(bytes, blank), bytes);
+        int fine = _mm_movemask_epi8(_mm_andnot_si128(_mm_cmpeq_epi8(bytes, del), high));
+        if (fine != 0xffff)
+            return at + (size_t)__builtin_ctz(~(unsigned)fine);
+    }
+#else
+    /* Eight: of both tests the lowest bit set is exact, borrows only spoil what lies above it. */
     const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
 
-    while (end - at >= 8) {
+    for (; end - at >= 8; at += 8) {
         uint64_t word = eddy__load64(p + at);
         if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
             word = __builtin_bswap64(word);
@@ -37,8 +53,8 @@ static size_t find_control(const char *p, size_t at, size_t end)
         uint64_t hit = (((word - ones * 0x20) & ~word) | ((del - ones) & ~del)) & tops;
         if (hit)
             return at + (size_t)__builtin_ctzll(hit) / 8;
-        at += 8;
     }
+#endif
     while (at < end && (unsigned char)p[at] >= 0x20 && p[at] != 0x7f)
         at++;
     return at;
