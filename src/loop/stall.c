@@ -67,7 +67,8 @@ static atomic_int state;
 static struct {
     _Atomic(struct eddy_loop *) loop;
     uint64_t iterations, switches; /* the answer is about these */
-    bool moved;                    /* it went on meanwhile */
+    bool came;
+    bool moved; /* it went on meanwhile */
     size_t frames;
     struct eddy_frame frame[FRAMES];
     struct eddy_culprit culprit;
@@ -95,6 +96,7 @@ static void on_signal(int signo, siginfo_t *info, void *ucontext)
         if (loop->current)
             loop->who(loop->current, &answer.culprit);
     }
+    answer.came = true;
     atomic_store(&state, TAKEN);
     errno = saved;
 }
@@ -108,6 +110,7 @@ static bool ask(const struct eddy_stall *w)
     answer.iterations = w->iterations;
     answer.switches = w->switches;
     answer.frames = 0;
+    answer.came = false;
     answer.moved = false;
     answer.culprit.id = 0;
     atomic_store(&answer.loop, w->loop);
@@ -153,7 +156,8 @@ static void report(struct eddy_stall *w)
         eddy_log(EDDY_LOG_WARNING, "task %llu `%s` holds the loop for %lld ms: %s%s",
                  (unsigned long long)c->id, c->name, ms, line, more);
     else
-        eddy_log(EDDY_LOG_WARNING, "a callback holds the loop for %lld ms: %s%s", ms, line, more);
+        eddy_log(EDDY_LOG_WARNING, "%s holds the loop for %lld ms: %s%s",
+                 answer.came ? "a callback" : "somebody who takes no signals", ms, line, more);
 }
 
 /* Whether the loop is held, for long enough to be asked about now. @passed_ns: since the last look. */
@@ -226,7 +230,8 @@ static void *watch(void *unused)
     return unused;
 }
 
-/* A real-time signal that nobody has taken, from the end: programs begin at the other one. */
+/* A real-time signal that nobody has taken, from the end: programs begin at the other one. Not the
+ * very last: emulators keep some for themselves, and what they are sent is lost without a word. */
 static int choose_signal(void)
 {
     struct sigaction action = { .sa_sigaction = on_signal,
@@ -234,7 +239,7 @@ static int choose_signal(void)
     struct sigaction old;
 
     sigemptyset(&action.sa_mask);
-    for (int signo = SIGRTMAX - 1; !dog.signo && signo > SIGRTMIN; signo--)
+    for (int signo = SIGRTMAX - 4; !dog.signo && signo > SIGRTMIN; signo--)
         if (eddy__sys.sigaction(signo, NULL, &old) == 0 && !(old.sa_flags & SA_SIGINFO) &&
             old.sa_handler == SIG_DFL && eddy__sys.sigaction(signo, &action, NULL) == 0)
             dog.signo = signo;

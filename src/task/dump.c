@@ -251,17 +251,17 @@ static void put_group(struct dump *d, const struct group *g)
 {
     static const char *const states[] = { "ready", "running", "waiting for" };
     const struct eddy_task_info *i = &g->info;
-    char text[32], longest[32], place[256] = "the library";
+    char text[32], longest[32], place[256] = "by the library";
 
     if (i->file)
-        snprintf(place, sizeof place, "%s:%d", i->file, i->line);
+        snprintf(place, sizeof place, "at %s:%d", i->file, i->line);
     if (g->count == 1)
         put(d, "\ntask %" PRIu64 " `%s`", i->id, i->name);
     else
         put(d, "\n%zu tasks like %" PRIu64 " `%s`", g->count, i->id, i->name);
     if (strcmp(i->name, i->type) != 0)
         put(d, " (%s)", i->type);
-    put(d, ", spawned at %s", place);
+    put(d, ", spawned %s", place);
     if (i->parent)
         put(d, " under %" PRIu64, i->parent);
     put(d, "\n  %s%s%s", states[i->state], i->waits ? " " : "", i->waits ? i->waits : "");
