@@ -86,7 +86,7 @@ EDDY_API int eddy_file_sync(struct eddy_file *f);
 /** eddy_file_size() - how long the file is
  * @f: open
  *
- * Suspends.
+ * Suspends. Cancelled: nothing happened.
  *
  * Return: bytes; -EIO, -ETIMEDOUT, -ECANCELED, -EDEADLK.   Source: statx(2).   Since: 0.1 */
 EDDY_API int64_t eddy_file_size(struct eddy_file *f);

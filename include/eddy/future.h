@@ -76,7 +76,7 @@ struct eddy_gather_options {
 
 /**
  * eddy_future_new() - make one
- * @site:       EDDY_HERE: told by reports of futures that nobody set, or awaited
+ * @site:       EDDY_HERE: where it was made; kept, and told by nothing yet
  * @options:    may be NULL
  * @ret_future: one reference, owned
  *

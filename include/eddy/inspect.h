@@ -6,8 +6,8 @@
  *
  * EDDY_DEBUG=1 in the environment (or .debug in the loop's options) has every loop watched for
  * stalls of 100 ms (EDDY_DEBUG_STALL_MS), names the callback that made a call which would wait, and
- * tells at the loop's end what was never closed, and where that was made. It reports to the log
- * (eddy/log.h), and to standard error when no log is set.
+ * tells at the loop's end which listeners and connections were never closed, and where they were
+ * made. It reports to the log (eddy/log.h), and to standard error when no log is set.
  */
 #ifndef EDDY_INSPECT_H
 #define EDDY_INSPECT_H

@@ -13,7 +13,7 @@
  *     }
  *
  * Tasks of one loop never run at the same time, so a lock is needed only where what it guards
- * must hold across a wait. Nothing here is shared between threads: see eddy/future.h for that.
+ * must hold across a wait. Nothing here is for several threads: see eddy/channel.h and eddy/future.h.
  * A lock is placed by the caller, static or on a stack, with its initialiser; there is nothing to
  * allocate. Waiters lie on their tasks' stacks, in line: first come, first served. What is given
  * up is handed to the next in line directly: nobody barges in between, and a cancel that comes

@@ -1,5 +1,5 @@
 /*
- * eddy/loop.h - the event loop: one per thread, nothing in it is locked but the post queue
+ * eddy/loop.h - the event loop: one per thread; what other threads may call says so
  *
  * A program needs no set-up: the first call that has to wait makes this thread's loop. What
  * runs where is told apart three ways, and a call that may suspend behaves by it:
@@ -11,9 +11,9 @@
  * An iteration: due timers; the ready queue as it stood; submit and wait; completions.
  *
  * A loop belongs to the process that made it. In the child of a fork(2) the parent's loop, its
- * scopes and what was made on it answer -EDDY_EFORKED and touch nothing that the parent goes on
- * with; its signals have been given back; and the first call that waits makes the child a loop of
- * its own. Where a task or a callback forks, its code may go on in the child and wait as plain code
+ * scopes and its connections answer -EDDY_EFORKED and touch nothing that the parent goes on with;
+ * its signals have been given back; and the first call that waits makes the child a loop of its
+ * own. Of whatever else was made on the parent's loop make no use in the child. Where a task or a callback forks, its code may go on in the child and wait as plain code
  * does; when it returns there, the wait or run of plain code that it was called from ends with
  * -EDDY_EFORKED. Descriptors are copies, as ever. (A child made by a bare clone(2) is not noticed.)
  */
@@ -28,13 +28,13 @@ struct eddy_loop;
 
 struct eddy_loop_options {
     size_t size;         /* filled by EDDY_OPT(loop, ...) */
-    const char *backend; /* select poll epoll uring sim; NULL: $EDDY_BACKEND, or the default */
+    const char *backend; /* a name of eddy_backend_names(); NULL: $EDDY_BACKEND, or the default */
     uint64_t seed;       /* sim only; 0: $EDDY_SEED, or 1 */
     /* Threads for blocking work, at most 64 of each; started when needed, ended with the loop. Each
      * class has its own, so that slow work of one never holds what another needs. */
     unsigned workers;      /* of eddy_offload(); 0: 4 */
     unsigned file_workers; /* of file operations, where the backend has none; 0: 4 */
-    unsigned name_workers; /* of the system's resolver; 0: 2 */
+    unsigned name_workers; /* for a resolver that blocks (there is none yet); 0: 2 */
     unsigned work_queue;   /* pieces of work of one class that may wait; 0: 65 536; more: -EAGAIN */
     size_t stack_pool_bytes; /* memory that stacks may hold which no task has; 0: 64 MiB */
     bool debug;       /* tell of mistakes and stalls in the log: as EDDY_DEBUG=1, eddy/inspect.h */
@@ -89,7 +89,7 @@ EDDY_API int eddy_loop_turn(struct eddy_loop *loop, int64_t timeout_ms);
  * eddy_loop_run() - turn until eddy_loop_stop()
  * @loop: this thread's
  *
- * Return: 0, or -EDEADLK.   Source: asyncio's run_forever.   Since: 0.1
+ * Return: 0, or -EDEADLK, -EDDY_EFORKED.   Source: asyncio's run_forever.   Since: 0.1
  */
 EDDY_API int eddy_loop_run(struct eddy_loop *loop);
 
@@ -105,8 +105,8 @@ EDDY_API void eddy_loop_stop(struct eddy_loop *loop);
  * @fn:   called once, as a callback
  * @ctx:  handed to it
  *
- * The one call that is safe from every thread. Posts of one thread keep their order. It costs a
- * system call only when it finds the loop asleep.
+ * Safe from every thread. Posts of one thread keep their order. It costs a system call only when
+ * it finds the loop asleep.
  *
  * Return: 0, @fn will be called; or -ENOMEM, -ESHUTDOWN (the loop is ending and takes no more),
  * -EDDY_EFORKED.

@@ -21,6 +21,7 @@
  *
  * "uring" is a multishot poll for each descriptor on a ring (Linux 6.1); "kqueue" is the BSDs' and
  * macOS's, and on Linux libkqueue's where that is installed, which notices less than a kernel does.
+ * It has not run on a BSD yet.
  *
  * Remove a descriptor before it is closed. While a duplicate of it is open (dup, fork), epoll goes
  * on reporting one that was closed first, and cannot be told to stop.
@@ -57,7 +58,8 @@ struct eddy_ready {
  *
  * Return: 0, -EDDY_EBACKEND (no such backend here, or refused by this kernel), -ENOMEM, -EMFILE,
  * -ENFILE.
- * Source: epoll_create1(2), kqueue(2), io_uring_setup(2), Python's selectors.DefaultSelector.   Since: 0.1
+ * Source: epoll_create1(2), kqueue(2), io_uring_setup(2), Python's selectors.
+ * Since: 0.1
  */
 EDDY_API int eddy_poller_open(const char *backend, struct eddy_poller **ret_poller);
 
@@ -88,7 +90,8 @@ EDDY_API const char *const *eddy_poller_backends(void);
  *
  * It asks the kernel, which costs a few calls.
  *
- * Return: true when an add would succeed but for memory; false for a backend that is unknown or a descriptor that is not open, too.
+ * Return: true when an add would succeed but for memory; false for a backend that is unknown or a
+ * descriptor that is not open, too.
  * Source: select(2), epoll_ctl(2).   Since: 0.1
  */
 EDDY_API bool eddy_poller_can(const char *backend, int fd);

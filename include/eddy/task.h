@@ -141,7 +141,7 @@ struct eddy_scope {
  *
  * Return: 0; or negative, which also stays in the scope as its first failure:
  *   -ENOMEM  no stack, or over the scope's loop's bound   -EINVAL  args over 1 KiB, a stack over 64 MiB
- *   -EDEADLK the scope was entered in a callback
+ *   -EDEADLK the scope was entered in a callback          -EDDY_EFORKED  it is the parent process's
  * Source: trio's start_soon.   Since: 0.1
  */
 EDDY_API int eddy_go(struct eddy_scope *scope, const struct eddy_task_type *type, const void *args,
@@ -155,7 +155,7 @@ EDDY_API int eddy_go(struct eddy_scope *scope, const struct eddy_task_type *type
  * children are cancelled by that and still waited for.
  *
  * Return: 0, or the first failure of a child or a failed eddy_go(); -ETIMEDOUT or -ECANCELED
- * when the scope, or an outer one, ended; -EDEADLK in a callback.
+ * when the scope, or an outer one, ended; -EDEADLK in a callback; -EDDY_EFORKED.
  * Source: trio's nursery exit.   Since: 0.1
  */
 EDDY_API int eddy_join(struct eddy_scope *scope);
@@ -247,14 +247,15 @@ EDDY_API void eddy_scope_close(struct eddy_scope *scope, void (*on_closed)(void 
 EDDY_API int eddy_sleep(int64_t ms);
 
 /** eddy_yield() - let everything else that is ready run first
- * Suspends.
+ * Suspends. Looks at its scope first; a cancel that comes after that is told by the next call.
  *
  * Return: 0, -ETIMEDOUT, -ECANCELED, -EDEADLK.   Source: sched_yield(2).   Since: 0.1 */
 EDDY_API int eddy_yield(void);
 
 /**
  * eddy_offload() - run blocking work on the loop's thread pool and wait for it
- * @fn:  called on another thread, where nothing of eddy but eddy_post() may be used
+ * @fn:  called on another thread, where of eddy only what is for any thread may be used:
+ *   eddy_post(), eddy_future_set(), the try_ calls of a shared channel
  * @arg: borrowed until it returns
  *
  * Suspends. Work that waits in the queue is withdrawn by a cancel; work that has begun is
