@@ -12,12 +12,12 @@
  *         return 0;                   // unlocked on every way out
  *     }
  *
- * Tasks of one loop never run at the same time, so a lock is needed only where what it guards
- * must hold across a wait. Nothing here is for several threads: see eddy/channel.h and eddy/future.h.
- * A lock is placed by the caller, static or on a stack, with its initialiser; there is nothing to
- * allocate. Waiters lie on their tasks' stacks, in line: first come, first served. What is given
- * up is handed to the next in line directly: nobody barges in between, and a cancel that comes
- * after the hand-over comes too late, so that nothing is handed to a task that does not take it.
+ * Tasks of one loop never run at the same time, so a lock is needed only where what it guards must
+ * hold across a wait. Nothing here is for several threads: see eddy/channel.h and eddy/future.h. A
+ * lock is placed by the caller, static or on a stack, with its initialiser; there is nothing to
+ * allocate. Waiters lie on their tasks' stacks, in line: first come, first served. What is given up
+ * is handed to the next in line directly: nobody barges in between, and a cancel that comes after
+ * the hand-over comes too late, so that nothing is handed to a task that does not take it.
  *
  * What holds, with the test that shows it (tests/task/, on every driver):
  *

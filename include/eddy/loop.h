@@ -13,9 +13,10 @@
  * A loop belongs to the process that made it. In the child of a fork(2) the parent's loop, its
  * scopes and its connections answer -EDDY_EFORKED and touch nothing that the parent goes on with;
  * its signals have been given back; and the first call that waits makes the child a loop of its
- * own. Of whatever else was made on the parent's loop make no use in the child. Where a task or a callback forks, its code may go on in the child and wait as plain code
- * does; when it returns there, the wait or run of plain code that it was called from ends with
- * -EDDY_EFORKED. Descriptors are copies, as ever. (A child made by a bare clone(2) is not noticed.)
+ * own. Of whatever else was made on the parent's loop make no use in the child. Where a task or a
+ * callback forks, its code may go on in the child and wait as plain code does; when it returns
+ * there, the wait or run of plain code that it was called from ends with -EDDY_EFORKED. Descriptors
+ * are copies, as ever. (A child made by a bare clone(2) is not noticed.)
  */
 #ifndef EDDY_LOOP_H
 #define EDDY_LOOP_H
