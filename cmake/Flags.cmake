@@ -13,6 +13,8 @@ set(CMAKE_C_VISIBILITY_PRESET hidden)
 
 # No NDEBUG: assertions are on in every build, the measured one too.
 set(CMAKE_C_FLAGS_RELEASE "-O2 -g")
+set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 -g")
+set(CMAKE_C_FLAGS_MINSIZEREL "-Os -g")
 set(CMAKE_C_FLAGS_DEBUG "-O1 -g3 -fno-omit-frame-pointer")
 
 # The build tree is laid out as an installed one is, so `eddy run` finds headers and libraries at the
