@@ -13,16 +13,16 @@
 #include <fcntl.h>
 
 struct eddy_watch {
-    struct eddy_op op;     /* first */
-    struct eddy_list link; /* among its loop's; alone once it was freed */
-    struct eddy_loop *loop;
+    /* What an event needs lies side by side. */
     void (*fn)(void *ctx, unsigned events); /* NULL: freed */
-    void *ctx;
+    struct eddy_op op;                      /* its ctx is the user's */
+    struct eddy_list link;                  /* among its loop's; alone once it was freed */
+    struct eddy_loop *loop;
 };
 
 static void on_event(struct eddy_op *op, int res)
 {
-    struct eddy_watch *w = (struct eddy_watch *)(void *)op;
+    struct eddy_watch *w = eddy_container_of(op, struct eddy_watch, op);
 
     if (!w->fn) {
         if (!op->more)
@@ -30,7 +30,7 @@ static void on_event(struct eddy_op *op, int res)
         return;
     }
     /* Ended without being asked: there is nothing to be told of any more but that. */
-    w->fn(w->ctx, res >= 0 ? (unsigned)res : EDDY_FAILED);
+    w->fn(op->ctx, res >= 0 ? (unsigned)res : EDDY_FAILED);
 }
 
 /* Those of one loop, in EDDY_SLOT_WATCH. */
@@ -79,7 +79,7 @@ int eddy_watch_new(int fd, unsigned events, void (*fn)(void *ctx, unsigned event
     w->op.poll.multishot = true;
     w->loop = loop;
     w->fn = fn;
-    w->ctx = ctx;
+    w->op.ctx = ctx;
     if (eddy__op_submit(loop, &w->op)) {
         int r = w->op.res;
         assert(r < 0);
