@@ -2,7 +2,6 @@
  * An echo server inside a libuv program: eddy is a guest of its loop, whose own timer ticks.
  *
  * pkg-config: libuv
- *
  *     EDDY_BACKEND=epoll build/bin/examples/libuv     then: nc 127.0.0.1 PORT
  */
 #include <eddy.h>
