@@ -35,7 +35,6 @@ struct eddy_loop_options {
      * class has its own, so that slow work of one never holds what another needs. */
     unsigned workers;      /* of eddy_offload(); 0: 4 */
     unsigned file_workers; /* of file operations, where the backend has none; 0: 4 */
-    unsigned name_workers; /* for a resolver that blocks (there is none yet); 0: 2 */
     unsigned work_queue;   /* pieces of work of one class that may wait; 0: 65 536; more: -EAGAIN */
     size_t stack_pool_bytes; /* memory that stacks may hold which no task has; 0: 64 MiB */
     bool debug;       /* tell of mistakes and stalls in the log: as EDDY_DEBUG=1, eddy/inspect.h */

@@ -263,6 +263,8 @@ EDDY_API int eddy_yield(void);
  * The pool is bounded (eddy_loop_options.workers, .work_queue), threads start when first needed,
  * and nothing but eddy_offload() runs on them. Under the simulator @fn is called on the loop's
  * thread, as a callback, at a time and in an order that the seed decides.
+ * @fn must not wait for other work that was offloaded to the same loop: with every worker waiting
+ * so, none is left to do it, and under the simulator the first one waits for ever.
  *
  * Return: what @fn returned; -ECANCELED or -ETIMEDOUT (it never began), -EDEADLK, -ENOMEM,
  * -EAGAIN (no thread could be started, or too much work waits).

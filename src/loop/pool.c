@@ -148,7 +148,7 @@ static struct eddy_pool *pool_of(struct eddy_loop *loop)
 {
     const struct eddy_loop_options *options = &loop->options;
     const unsigned limits[EDDY_WORK_CLASSES] = {
-        [EDDY_WORK_NAMES] = limit_of(options->name_workers, NAME_WORKERS),
+        [EDDY_WORK_NAMES] = NAME_WORKERS,
         [EDDY_WORK_FILES] = limit_of(options->file_workers, FILE_WORKERS),
         [EDDY_WORK_USER] = limit_of(options->workers, USER_WORKERS),
     };
