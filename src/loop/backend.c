@@ -4,7 +4,7 @@
  * One name space: "select" "poll" "epoll" "kqueue" are pollers under the ready driver, "uring"
  * and "sim" are drivers. Who names one gets that or an error; who names none gets the first that
  * the rule in default.c lets through and that opens on this kernel. Why the ones before it were not
- * taken stands in the log, and in the loop for eddy_loop_info().
+ * taken stands in the loop for eddy_loop_info(), and in the log: once, and as no warning.
  */
 #include "loop/backend.h"
 #include "loop/loop.h"
@@ -45,16 +45,26 @@ static const struct backend *find(const char *name)
     return NULL;
 }
 
-/* "uring: a seccomp filter ...": one after the other, as far as there is room. */
-static void note(struct eddy_loop *loop, const char *name, const char *why, int r)
+atomic_bool eddy_default_told;
+
+/* "uring: a seccomp filter ...": one after the other, as far as there is room. That nobody's choice
+ * was not io_uring is how it is in every container: worth one quiet line, of the first loop. */
+static void note(struct eddy_loop *loop, const struct backend *b, bool by_default, const char *why,
+                 int r)
 {
     const size_t len = strlen(loop->why);
+    enum eddy_log_level level = EDDY_LOG_WARNING;
 
-    snprintf(loop->why + len, sizeof loop->why - len, "%s%s: %s", len ? "; " : "", name, why);
-    eddy_log(EDDY_LOG_WARNING, "backend %s is not available: %s (%s)", name, why, eddy_strerror(r));
+    snprintf(loop->why + len, sizeof loop->why - len, "%s%s: %s", len ? "; " : "", b->name, why);
+    if (by_default && b->driver != &eddy_driver_ready) {
+        if (atomic_exchange(&eddy_default_told, true))
+            return;
+        level = EDDY_LOG_INFO;
+    }
+    eddy_log(level, "backend %s is not available: %s (%s)", b->name, why, eddy_strerror(r));
 }
 
-static int open_one(struct eddy_loop *loop, const struct backend *b)
+static int open_one(struct eddy_loop *loop, const struct backend *b, bool by_default)
 {
     const char *seed = getenv("EDDY_SEED");
     struct eddy_driver_config config = { .backend = b->name, .seed = loop->options.seed };
@@ -66,7 +76,7 @@ static int open_one(struct eddy_loop *loop, const struct backend *b)
         config.seed = 1;
     int r = b->driver->open(&config, &loop->driver, &why);
     if (r < 0)
-        note(loop, b->name, why ? why : eddy_strerror(r), r);
+        note(loop, b, by_default, why ? why : eddy_strerror(r), r);
     return r;
 }
 
@@ -77,7 +87,7 @@ static int open_default(struct eddy_loop *loop, const struct backend *b)
     const char *objection = eddy_default_objection(b->name, &kernel);
 
     if (!objection) {
-        int r = open_one(loop, b);
+        int r = open_one(loop, b, true);
         if (r < 0)
             return r;
 #ifdef EDDY_HAVE_URING
@@ -90,7 +100,7 @@ static int open_default(struct eddy_loop *loop, const struct backend *b)
         loop->driver->ops->close(loop->driver);
         loop->driver = NULL;
     }
-    note(loop, b->name, objection, -EDDY_EBACKEND);
+    note(loop, b, true, objection, -EDDY_EBACKEND);
     return -EDDY_EBACKEND;
 }
 
@@ -106,7 +116,7 @@ int eddy_backend_open(struct eddy_loop *loop, const char *name)
                      eddy_backend_names());
             return -EDDY_EBACKEND;
         }
-        r = open_one(loop, b);
+        r = open_one(loop, b, false);
         return r == 0 || r == -ENOMEM || r == -EMFILE ? r : -EDDY_EBACKEND;
     }
     for (unsigned i = 0; (name = eddy_default_name(i)); i++) {

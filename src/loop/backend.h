@@ -7,6 +7,7 @@
 #ifndef EDDY_LOOP_BACKEND_H
 #define EDDY_LOOP_BACKEND_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 /* What an io_uring can do, as far as it was found out. */
@@ -27,6 +28,9 @@ struct eddy_kernel {
 
 /* Whether io_uring comes first where the rule lets it. */
 extern bool eddy_default_uring;
+
+/* The log has heard in this process that the default is not io_uring, and why. */
+extern atomic_bool eddy_default_told;
 
 /* The name to be tried @i-th, from 0, best first; NULL: there are no more. */
 const char *eddy_default_name(unsigned i);
