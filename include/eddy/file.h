@@ -13,6 +13,20 @@
  *
  * Cancelled, by a scope's end: an open, a read, a sync, a size has not happened, or completed and
  * is returned; a write may have happened in part (its bytes are unknown until written again).
+ *
+ * What holds, with the test that shows it (tests/file/file_test.c, on every driver):
+ *
+ *  rule                                                      test
+ *  --------------------------------------------------------  ---------------------------------
+ *  What was written is read, and its size told               what_was_written_is_read
+ *  Any number of tasks use one file at a time                many_tasks_write_one_file
+ *  With O_APPEND a write goes to the end, wherever it says   o_append_writes_at_the_end
+ *  Errors are the kernel's                                   errors_are_the_kernels
+ *  A call looks at its scope first, whatever its arguments   a_cancelled_call_does_nothing
+ *  A callback may not wait: -EDEADLK                         a_callback_gets_edeadlk
+ *  Closing in a callback is left to the loop                 close_in_a_callback_is_the_loops
+ *  Closing is not cancelled                                  a_cancelled_call_does_nothing
+ *  Without memory or disk a call fails, and nothing leaks    every_failed_allocation_and_...
  */
 #ifndef EDDY_FILE_H
 #define EDDY_FILE_H
@@ -50,7 +64,7 @@ EDDY_API int eddy_file_open(const char *path, int flags, unsigned mode,
  * @cap:    bytes at most; over 2 GiB it is taken as that
  * @offset: from the start of the file, not negative
  *
- * Suspends. Cancelled: nothing happened.
+ * Suspends. Looks at its scope first. Cancelled: nothing happened.
  *
  * Return: 1..@cap bytes; 0 at the end of the file, or when @cap is; what pread(2) says: -EIO,
  * -EISDIR, -EBADF, -EINVAL; -ETIMEDOUT, -ECANCELED, -EDEADLK.
@@ -65,8 +79,9 @@ EDDY_API ssize_t eddy_file_read(struct eddy_file *f, void *buf, size_t cap, int6
  * @len:    bytes
  * @offset: from the start of the file, not negative; with O_APPEND it is ignored
  *
- * Suspends, as often as the kernel takes only a part. What is written is in the kernel's hands, and
- * on the disk after eddy_file_sync(). Cancelled: unknown, a part of it may be in the file.
+ * Suspends, as often as the kernel takes only a part. Looks at its scope first, for no bytes, too.
+ * What is written is in the kernel's hands, and on the disk after eddy_file_sync(). Cancelled:
+ * unknown, a part of it may be in the file.
  *
  * Return: 0: all of it; what pwrite(2) says: -ENOSPC, -EIO, -EFBIG, -EBADF, -EINVAL; -ETIMEDOUT,
  * -ECANCELED, -EDEADLK.
@@ -77,7 +92,7 @@ EDDY_API int eddy_file_write(struct eddy_file *f, const void *buf, size_t len, i
 /** eddy_file_sync() - until what was written is on the disk
  * @f: open
  *
- * Suspends. Cancelled: unknown whether it is.
+ * Suspends. Looks at its scope first. Cancelled: unknown whether it is.
  *
  * Return: 0; -EIO, -ENOSPC, -EDQUOT, -EINVAL (no such thing for this file); -ETIMEDOUT, -ECANCELED,
  * -EDEADLK.   Source: fsync(2).   Since: 0.1 */
@@ -86,7 +101,7 @@ EDDY_API int eddy_file_sync(struct eddy_file *f);
 /** eddy_file_size() - how long the file is
  * @f: open
  *
- * Suspends. Cancelled: nothing happened.
+ * Suspends. Looks at its scope first. Cancelled: nothing happened.
  *
  * Return: bytes; -EIO, -ETIMEDOUT, -ECANCELED, -EDEADLK.   Source: statx(2).   Since: 0.1 */
 EDDY_API int64_t eddy_file_size(struct eddy_file *f);
@@ -95,7 +110,8 @@ EDDY_API int64_t eddy_file_size(struct eddy_file *f);
  * eddy_file_close() - close and free it
  * @f: NULL is fine; no call of another task may be under way
  *
- * Suspends, and is not itself cancelled. It does not sync.
+ * Suspends, and is not itself cancelled. In a callback the loop closes it, as eddy_file_free() has
+ * it do. It does not sync.
  *
  * Return: 0.   Source: close(2).   Since: 0.1
  */

@@ -44,8 +44,10 @@ ssize_t eddy_file_read(struct eddy_file *f, void *buf, size_t cap, int64_t offse
 {
     struct eddy_file_op op;
 
-    if (offset < 0)
-        return -EINVAL;
+    if (offset < 0) {
+        int r = eddy__wait_check();
+        return r < 0 ? r : -EINVAL;
+    }
     eddy_op_read(&op, f->fd, buf, cap < INT_MAX ? cap : INT_MAX, offset, NULL);
     return eddy__op_wait(&op.op);
 }
@@ -54,13 +56,16 @@ int eddy_file_write(struct eddy_file *f, const void *buf, size_t len, int64_t of
 {
     const char *at = buf;
 
+    int r = eddy__wait_check();
+    if (r < 0)
+        return r;
     if (offset < 0)
         return -EINVAL;
     while (len > 0) {
         struct eddy_file_op op;
 
         eddy_op_write(&op, f->fd, at, len < INT_MAX ? len : INT_MAX, offset, NULL);
-        int r = eddy__op_wait(&op.op);
+        r = eddy__op_wait(&op.op);
         if (r <= 0)
             return r < 0 ? r : -EIO;
         at += r;
@@ -105,6 +110,11 @@ int eddy_file_close(struct eddy_file *f)
 {
     if (!f)
         return 0;
+    int r = eddy__wait_check();
+    if (r == -EDEADLK || r == -ENOMEM) { /* nobody who could wait; an ended scope is no reason */
+        eddy_file_free(f);
+        return 0;
+    }
     f->wait = EDDY_WAIT(NULL, "close");
     f->wait.fd = f->fd;
     eddy_op_close(&f->close, f->fd, closed);

@@ -66,6 +66,70 @@ EDDY_TEST(errors_are_the_kernels)
     EDDY_CHECK_ERR(eddy_file_write(f, &byte, 1, -1), -EINVAL);
 }
 
+EDDY_TEST(o_append_writes_at_the_end)
+{
+    EDDY_OWN(eddy_file) f = NULL;
+    char buf[16] = { 0 };
+
+    EDDY_CHECK_EQ(eddy_file_open(fresh(), O_RDWR | O_CREAT | O_APPEND, 0600, &f), 0);
+    EDDY_CHECK_EQ(eddy_file_write(f, "one", 3, 0), 0);
+    EDDY_CHECK_EQ(eddy_file_write(f, "two", 3, 0), 0);
+    EDDY_CHECK_EQ(eddy_file_write(f, "six", 3, 100), 0);
+    EDDY_CHECK_EQ(eddy_file_size(f), 9);
+    EDDY_CHECK_EQ(eddy_file_read(f, buf, sizeof buf, 0), 9);
+    EDDY_CHECK_STR(buf, "onetwosix");
+}
+
+struct in_callback {
+    struct eddy_file *f;
+    bool close;
+    bool called;
+};
+
+static void use_it(void *ctx)
+{
+    struct in_callback *in = ctx;
+    struct eddy_file *none = NULL;
+    char byte;
+
+    in->called = true;
+    if (in->close) {
+        EDDY_CHECK_EQ(eddy_file_close(in->f), 0);
+        return;
+    }
+    EDDY_CHECK_ERR(eddy_file_open(path, O_RDONLY, 0, &none), -EDEADLK);
+    EDDY_CHECK_ERR(eddy_file_read(in->f, &byte, 1, 0), -EDEADLK);
+    EDDY_CHECK_ERR(eddy_file_write(in->f, "x", 1, 0), -EDEADLK);
+    EDDY_CHECK_ERR(eddy_file_write(in->f, "", 0, 0), -EDEADLK);
+    EDDY_CHECK_ERR(eddy_file_sync(in->f), -EDEADLK);
+    EDDY_CHECK_ERR(eddy_file_size(in->f), -EDEADLK);
+}
+
+static void have_it_used(struct in_callback *in)
+{
+    EDDY_CHECK_EQ(eddy_post(eddy_loop_current(), use_it, in), 0);
+    while (!in->called)
+        eddy_loop_turn(eddy_loop_current(), -1);
+}
+
+EDDY_TEST(a_callback_gets_edeadlk)
+{
+    EDDY_OWN(eddy_file) f = NULL;
+
+    EDDY_CHECK_EQ(eddy_file_open(fresh(), O_RDWR | O_CREAT, 0600, &f), 0);
+    have_it_used(&(struct in_callback){ .f = f });
+}
+
+/* That it is closed, and its memory given back, the count at the test's end shows. */
+EDDY_TEST(close_in_a_callback_is_the_loops)
+{
+    EDDY_OWN(eddy_file) f = NULL;
+
+    EDDY_CHECK_EQ(eddy_file_open(fresh(), O_RDWR | O_CREAT, 0600, &f), 0);
+    have_it_used(&(struct in_callback){ .f = EDDY_TAKE(f), .close = true });
+    EDDY_CHECK_EQ(eddy_sleep(1), 0); /* plain code goes on with the loop */
+}
+
 struct writer_args {
     struct eddy_file *f;
     int index;
@@ -117,7 +181,11 @@ EDDY_TEST(a_cancelled_call_does_nothing)
     eddy_scope_cancel(&over);
     EDDY_CHECK_ERR(eddy_file_open(path, O_RDONLY, 0, &other), -ECANCELED);
     EDDY_CHECK_ERR(eddy_file_read(f, &byte, 1, 0), -ECANCELED);
+    EDDY_CHECK_ERR(eddy_file_read(f, &byte, 1, -1), -ECANCELED);
+    EDDY_CHECK_ERR(eddy_file_read(f, &byte, 0, 0), -ECANCELED);
     EDDY_CHECK_ERR(eddy_file_write(f, "x", 1, 0), -ECANCELED);
+    EDDY_CHECK_ERR(eddy_file_write(f, "x", 1, -1), -ECANCELED);
+    EDDY_CHECK_ERR(eddy_file_write(f, "", 0, 0), -ECANCELED);
     EDDY_CHECK_ERR(eddy_file_sync(f), -ECANCELED);
     EDDY_CHECK_ERR(eddy_file_size(f), -ECANCELED);
     EDDY_CHECK_EQ(eddy_file_close(EDDY_TAKE(f)), 0); /* this one is never cancelled */
