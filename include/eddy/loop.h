@@ -283,7 +283,7 @@ struct eddy_loop_info {
     struct eddy_operations operations[24];
 };
 
-/** eddy_backend_names() - the backends this build has, the default first, blanks between
+/** eddy_backend_names() - the backends this build has, those tried by default first, blanks between
  *
  * Return: a constant text.   Source: none.   Since: 0.1 */
 EDDY_API const char *eddy_backend_names(void);

@@ -134,14 +134,13 @@ int eddy_backend_open(struct eddy_loop *loop, const char *name)
 const char *eddy_backend_names(void)
 {
     return
+#ifdef EDDY_HAVE_URING
+        "uring "
+#endif
 #ifdef __linux__
         "epoll "
 #elif defined(EDDY_HAVE_KQUEUE)
         "kqueue "
 #endif
-        "poll select "
-#ifdef EDDY_HAVE_URING
-        "uring "
-#endif
-        "sim";
+        "poll select sim";
 }

@@ -13,8 +13,10 @@
 
 #define KERNEL(major, minor) ((major)*1000 + (minor))
 
-/* One word decides whether the first row takes part. */
-#define URING_BY_DEFAULT false
+/* One word decides whether the first row takes part. It does: with a server that has slack a request
+ * costs 0.9 of what it costs on epoll, with one that is saturated 0.8. The features are there since
+ * Linux 6.1; 6.18 is the oldest kernel that all of it was run on. */
+#define URING_BY_DEFAULT true
 
 bool eddy_default_uring = URING_BY_DEFAULT;
 
@@ -24,7 +26,7 @@ static const struct rule {
     unsigned since;
     unsigned ring;
 } rules[] = {
-    { "uring", KERNEL(6, 1), EDDY_RING_ALL },
+    { "uring", KERNEL(6, 18), EDDY_RING_ALL },
     { "epoll", 0, 0 },  /* Linux */
     { "kqueue", 0, 0 }, /* the BSDs, macOS */
     { "poll", 0, 0 },   /* any POSIX system */
@@ -56,7 +58,8 @@ const char *eddy_default_objection(const char *backend, const struct eddy_kernel
         if (strcmp(rules[i].backend, backend) != 0)
             continue;
         if (kernel->version < rules[i].since)
-            return "this kernel is older than Linux 6.1";
+            return "this kernel is older than Linux 6.18, the oldest that io_uring is the default "
+                   "on";
         for (size_t k = 0; k < sizeof missing / sizeof missing[0]; k++)
             if (rules[i].ring & missing[k].ring & ~kernel->ring)
                 return missing[k].text;

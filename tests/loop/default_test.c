@@ -27,7 +27,6 @@ EDDY_TEST(io_uring_needs_its_kernel_and_every_feature_to_be_the_default)
         { "uring", { 6018, EDDY_RING_ALL }, NULL },
         { "uring", { 7000, EDDY_RING_ALL }, NULL },
         { "uring", { 6017, EDDY_RING_ALL }, "older than Linux 6.18" },
-        { "uring", { 7000, EDDY_RING_ALL }, NULL },
         { "uring", { 6000, EDDY_RING_ALL }, "older than Linux 6.18" },
         { "uring", { 5015, EDDY_RING_ALL }, "older than Linux 6.18" },
         { "uring", { 0, 0 }, "older than Linux 6.18" },
@@ -134,8 +133,10 @@ EDDY_TEST(the_names_say_what_can_be_had_and_the_default_first)
         if (first) {
             struct eddy_loop_info info;
             eddy_loop_info(eddy_loop_current(), &info);
-            EDDY_CHECK_STR(info.backend, name);
-            EDDY_CHECK_STR(info.why, "");
+            if (*info.why) /* an older kernel, or one that refuses */
+                EDDY_CHECK(strncmp(info.why, name, strlen(name)) == 0);
+            else
+                EDDY_CHECK_STR(info.backend, name);
             eddy_loop_free(eddy_loop_current());
         }
     }
