@@ -1,8 +1,10 @@
 /*
  * eddy/loop.h - the event loop: one per thread; what other threads may call says so
  *
- * A program needs no set-up: the first call that has to wait makes this thread's loop. What
- * runs where is told apart three ways, and a call that may suspend behaves by it:
+ * A program needs no set-up: the first call that has to wait makes this thread's loop. Where it
+ * cannot be made, that call, and whatever else needs a loop, returns what eddy_loop_new() says:
+ * -EDDY_EBACKEND, -EMFILE, -ENOMEM (tests/task/refusal_test.c; only here is it said for them all).
+ * What runs where is told apart three ways, and a call that may suspend behaves by it:
  *
  *   task         a coroutine made with EDDY_GO (eddy/task.h): the call suspends it
  *   plain code   main(), a thread's function: the call turns the loop itself until it is done

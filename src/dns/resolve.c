@@ -226,7 +226,7 @@ int eddy_resolve(struct eddy_slice host, uint16_t port, const struct eddy_resolv
                        .status = ARES_SUCCESS };
 
     if (!eddy_loop_current())
-        return explain(err, -ENOMEM, host, 0);
+        return explain(err, eddy__loop_refusal(), host, 0);
     int r = eddy__wait_check();
     if (r == 0)
         r = answer_here(host, port, family, ret_addresses);

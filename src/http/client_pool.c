@@ -381,7 +381,7 @@ int eddy_client_configure(const struct eddy_client_options *options)
     struct eddy_client_options o = { 0 };
 
     if (!pool)
-        return -ENOMEM;
+        return eddy__loop_refusal();
     if (options)
         memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
     struct eddy_client_options *b = &pool->bounds;

@@ -165,7 +165,7 @@ int eddy_fetch(const char *url, const struct eddy_fetch_options *options,
     if (r == 0) {
         struct eddy_client_pool *pool = eddy_client_pool_of_loop();
         r = pool ? fetch_within(&job, pool)
-                 : eddy_error_set(job.err, -ENOMEM, 0, "no memory for the client's pool");
+                 : eddy_error_set(job.err, eddy__loop_refusal(), 0, "no pool of connections");
     }
     eddy_buffer_done(&job.head);
     if (r < 0) {

@@ -262,7 +262,7 @@ int eddy__http_serve_owned(struct eddy_listener *listener, eddy_handler_fn *hand
     struct eddy_http_server *server = loop ? eddy__zalloc(sizeof *server) : NULL;
 
     if (!server)
-        return -ENOMEM;
+        return eddy__loop_refusal();
     server->loop = loop;
     server->handler = handler;
     eddy_list_init(&server->conns);

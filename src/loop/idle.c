@@ -21,7 +21,7 @@ int eddy_idle_new(bool (*fn)(void *ctx), void *ctx, struct eddy_idle **ret_idle)
     struct eddy_idle *idle = loop ? eddy__alloc(sizeof *idle) : NULL;
 
     if (!idle)
-        return -ENOMEM;
+        return eddy__loop_refusal();
     *idle = (struct eddy_idle){ .loop = loop, .fn = fn, .ctx = ctx };
     eddy_list_init(&idle->link);
     *ret_idle = idle;

@@ -26,11 +26,17 @@
 #define JOINS_A_TURN 64
 
 static _Thread_local struct eddy_loop *this_loop;
+static _Thread_local int refusal; /* of the last one that eddy_loop_current() could not make */
 
 /* Not inlined: a task must not keep the address of a thread-local across a switch. */
 __attribute__((noinline)) struct eddy_loop *eddy__loop(void)
 {
     return this_loop;
+}
+
+__attribute__((noinline)) int eddy__loop_refusal(void)
+{
+    return !this_loop && refusal ? refusal : -ENOMEM;
 }
 
 void eddy_loop_set(struct eddy_loop *loop)
@@ -376,7 +382,7 @@ struct eddy_loop *eddy_loop_current(void)
 
     if (loop)
         return loop;
-    int r = eddy_loop_new(NULL, &loop);
+    int r = refusal = eddy_loop_new(NULL, &loop);
     if (r < 0) {
         eddy_log(EDDY_LOG_ERROR, "no event loop for this thread: %s", eddy_strerror(r));
         return NULL;
@@ -423,7 +429,7 @@ int eddy_alarm_new(void (*fn)(void *ctx), void *ctx, struct eddy_alarm **ret_ala
     struct eddy_alarm *alarm = loop ? eddy__zalloc(sizeof *alarm) : NULL;
 
     if (!alarm)
-        return -ENOMEM;
+        return eddy__loop_refusal();
     alarm->loop = loop;
     alarm->fn = fn;
     alarm->ctx = ctx;

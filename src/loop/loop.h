@@ -114,6 +114,10 @@ static inline void eddy_loop_count(_Atomic uint64_t *counter)
  * cache a thread-local's address. */
 EDDY_PRIVATE struct eddy_loop *eddy__loop(void);
 
+/* What to say after eddy_loop_current() was NULL: why the loop could not be made. With a loop it is
+ * -ENOMEM, so that who needs a loop and memory has one answer for both. */
+EDDY_PRIVATE int eddy__loop_refusal(void);
+
 /* Submit and cancel: see op.h. The `op` fault seam is here, on every driver. */
 EDDY_PRIVATE bool eddy__op_submit(struct eddy_loop *loop, struct eddy_op *op);
 EDDY_PRIVATE bool eddy__op_cancel(struct eddy_loop *loop, struct eddy_op *op);

@@ -74,7 +74,7 @@ int eddy_watch_new(int fd, unsigned events, void (*fn)(void *ctx, unsigned event
     struct watches *all = loop ? watches_of(loop) : NULL;
     struct eddy_watch *w = all ? eddy__zalloc(sizeof *w) : NULL;
     if (!w)
-        return -ENOMEM;
+        return eddy__loop_refusal();
     eddy_op_poll(&w->op, fd, events, on_event);
     w->op.poll.multishot = true;
     w->loop = loop;

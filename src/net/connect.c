@@ -118,7 +118,7 @@ int eddy__connect_transport(const char *address, const struct eddy_connect_optio
     int64_t timeout_ms = options && options->timeout_ms ? options->timeout_ms : TIMEOUT_MS;
 
     if (!eddy_loop_current())
-        return eddy_error_set(err, -ENOMEM, 0, "no event loop");
+        return eddy_error_set(err, eddy__loop_refusal(), 0, "no event loop");
     int r = eddy__wait_check();
     if (r < 0)
         return eddy_error_set(err, r, 0, "cannot connect to %.80s: %s", address, eddy_strerror(r));

@@ -417,8 +417,10 @@ int eddy_listen(const char *address, const struct eddy_listen_options *options,
         return r;
     struct eddy_loop *loop = eddy_loop_current();
     struct eddy_listener *l = loop ? eddy__zalloc(sizeof *l) : NULL;
-    if (!l)
-        return eddy_error_set(err, -ENOMEM, 0, "cannot listen on %.60s: out of memory", address);
+    if (!l) {
+        r = eddy__loop_refusal();
+        return eddy_error_set(err, r, 0, "cannot listen on %.60s: %s", address, eddy_strerror(r));
+    }
     l->loop = loop;
     l->address = a;
     l->kept = EDDY_BUFFER(KEPT_MAX * sizeof(int));

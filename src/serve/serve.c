@@ -340,7 +340,7 @@ static int run(struct serving *s)
     struct eddy_loop *loop = eddy_loop_current();
 
     if (!loop)
-        return complain(-ENOMEM, "no memory for an event loop");
+        return complain(eddy__loop_refusal(), "no event loop");
     raise_descriptor_limit();
     int r = listen_on(s);
     if (r == 0)

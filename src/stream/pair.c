@@ -276,7 +276,7 @@ int eddy_transport_pair(size_t capacity, struct eddy_transport **ret_a,
 
     if (!b) {
         eddy__free(a, sizeof *a);
-        return -ENOMEM;
+        return eddy__loop_refusal();
     }
     a->peer = b;
     b->peer = a;

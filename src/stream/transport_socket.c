@@ -487,7 +487,7 @@ int eddy_transport_of_socket(int fd, struct eddy_transport **ret_t)
     struct socket_transport *t = loop ? eddy__zalloc(sizeof *t) : NULL;
 
     if (!t)
-        return -ENOMEM;
+        return eddy__loop_refusal();
     t->base.ops = &socket_ops;
     t->loop = loop;
     t->fd = fd;

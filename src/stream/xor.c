@@ -309,7 +309,7 @@ int eddy_filter_xor(struct eddy_transport *below, unsigned char key, struct eddy
     struct xor_filter *f = loop ? eddy__zalloc(sizeof *f) : NULL;
 
     if (!f)
-        return -ENOMEM;
+        return eddy__loop_refusal();
     f->base.ops = &xor_ops;
     f->loop = loop;
     f->below = below;

@@ -85,7 +85,7 @@ int eddy_dump_on_signal(int signo)
                                 .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
 
     if (!loop)
-        return -ENOMEM;
+        return eddy__loop_refusal();
     if (signo == 0) {
         if (loop->slot[EDDY_SLOT_DUMP])
             give_back(EDDY_TAKE(loop->slot[EDDY_SLOT_DUMP]));

@@ -249,7 +249,7 @@ int eddy_future_on_done(struct eddy_future *f, void (*fn)(void *ctx, struct eddy
     struct call *c = loop ? eddy__zalloc(sizeof *c) : NULL;
 
     if (!c)
-        return -ENOMEM;
+        return eddy__loop_refusal();
     c->fn = fn;
     c->ctx = ctx;
     c->watch.weak = true;

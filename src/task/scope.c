@@ -155,7 +155,7 @@ void eddy_scope_enter(struct eddy_scope *scope, const struct eddy_scope_options 
     struct eddy_task *t = eddy_task_current();
 
     if (!t) {
-        /* In a callback, or without memory for a loop: what follows is told so. */
+        /* In a callback, or without a loop: what follows is told so. */
         memset(scope, 0, sizeof *scope);
         scope_of(scope)->refused = eddy_task_refusal();
         return;
@@ -345,8 +345,7 @@ int eddy__scope_open(struct eddy_scope *scope, struct eddy_scope *parent,
 
     if (!room) {
         memset(scope, 0, sizeof *scope);
-        scope_of(scope)->refused = -ENOMEM;
-        return -ENOMEM;
+        return scope_of(scope)->refused = eddy__loop_refusal();
     }
     assert(!parent || !scope_of(parent)->refused);
     eddy_scope_init(scope_of(scope), room->root.loop, parent ? scope_of(parent) : &room->root_scope,

@@ -159,7 +159,7 @@ static int select_in(struct eddy_select_case *cases, size_t count, bool nowait)
     }
     struct task_room *room = eddy_task_room();
     if (!room)
-        return -ENOMEM;
+        return eddy__loop_refusal();
 
     struct selection s;
     s.cases = cases;

@@ -54,7 +54,7 @@ int eddy_signals_open(uint64_t set, struct eddy_signals **ret_signals)
         return -EINVAL;
     struct eddy_signals *s = loop ? eddy__zalloc(size_for(count)) : NULL;
     if (!s)
-        return -ENOMEM;
+        return eddy__loop_refusal();
     s->count = count;
     eddy_list_init(&s->queue);
     for (int r, signo = 0, i = 0; signo < SIGNALS; signo++) {

@@ -117,18 +117,20 @@ static inline struct eddy_task *eddy_task_on(const struct eddy_stack *s)
     return (struct eddy_task *)((uintptr_t)s - ((sizeof(struct eddy_task) + 15) & ~(size_t)15));
 }
 
-/* This thread's room, made when there is none; NULL: out of memory. */
+/* This thread's room, made when there is none; NULL: eddy__loop_refusal() says why. */
 struct task_room *eddy_task_room(void);
 
 /* Who runs: a task, the root in plain code, NULL in a callback (or without memory). */
 struct eddy_task *eddy_task_current(void);
 
-/* Why there is no current task: a callback (-EDEADLK), or no memory for a loop. */
+/* Why there is no current task: a callback (-EDEADLK), or no loop, or no memory in it. */
 static inline int eddy_task_refusal(void)
 {
     struct eddy_loop *loop = eddy__loop();
 
-    return loop && loop->depth ? eddy_debug_refused(loop) : -ENOMEM;
+    int r = loop && loop->depth ? eddy_debug_refused(loop) : eddy__loop_refusal();
+    assert(r < 0);
+    return r;
 }
 
 /* Leave the running task; comes back when its `soon` has run. */

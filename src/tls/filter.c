@@ -505,7 +505,7 @@ int eddy_tls_wrap(struct eddy_tls *tls, struct eddy_transport *below, const char
         return -EDDY_ESIM;
     struct tls_filter *f = loop ? eddy__zalloc(sizeof *f) : NULL;
     if (!f)
-        return -ENOMEM;
+        return eddy__loop_refusal();
     f->base.ops = &tls_ops;
     f->loop = loop;
     f->tls = tls;
