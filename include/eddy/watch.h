@@ -4,6 +4,21 @@
  * For libraries that bring a descriptor of their own and say what they wait for. What eddy knows
  * by itself (sockets, files, signals, children) is better used through its own calls: they try
  * first, and wait only where they must. Level-triggered: what is still ready is told again.
+ *
+ * What holds, with the test that shows it (tests/loop/watch_test.c, on every real backend):
+ *
+ *  rule                                                     test
+ *  -------------------------------------------------------  ----------------------------------
+ *  What is still ready is told again                        what_is_still_ready_is_told_again
+ *  Input and output have a watch each, and only one         input_and_output_are_watched_apart
+ *  A freed watch tells nothing more                         a_freed_watch_tells_nothing
+ *  It may be freed in its own call                          it_may_be_freed_in_its_own_call
+ *  One that nobody frees ends with its loop                 one_that_nobody_frees_ends_with_...
+ *  A hang-up is told                                        a_hang_up_is_told
+ *  A descriptor closed under it is told once, then nothing  a_closed_descriptor_is_told_once
+ *  epoll refuses regular files: -EPERM                      a_regular_file_is_the_backends_affair
+ *  select refuses what is past FD_SETSIZE: -ERANGE          past_fd_setsize_is_the_backends_...
+ *  No event and no descriptor are errors                    wrong_use_is_an_error
  */
 #ifndef EDDY_WATCH_H
 #define EDDY_WATCH_H
@@ -24,13 +39,14 @@ struct eddy_watch;
  * @ctx:       handed to it
  * @ret_watch: owned, freed with eddy_watch_free()
  *
- * When the descriptor cannot be watched any more, @fn is called with EDDY_FAILED once, and then
- * no more. At most one watch for input and one for output of a descriptor, and none beside a task
- * that waits for the same.
+ * Does not suspend. When the backend notices that the descriptor cannot be watched any more, for it
+ * was closed, @fn is called with EDDY_FAILED once, and then no more; the watch is still to be freed.
+ * (epoll does not notice, the ring with the next event only: see eddy/poller.h.) At most one watch
+ * for input and one for output of a descriptor, and none beside a task that waits for the same.
  *
  * Return: 0, or negative:
  *   -EINVAL  no event, or an unknown one   -EBADF  not open
- *   -EBUSY   somebody waits for that       -ENOMEM
+ *   -EBUSY   somebody waits for that       -ENOMEM, and what eddy_loop_new() says
  *   -EPERM, -ERANGE  the backend cannot watch it (see eddy/poller.h)
  *   -EDDY_ESIM  the simulator has no such descriptor
  * Source: asyncio's add_reader, uv_poll_start.   Since: 0.1
@@ -40,6 +56,8 @@ EDDY_API int eddy_watch_new(int fd, unsigned events, void (*fn)(void *ctx, unsig
 
 /** eddy_watch_free() - watch no more; @fn is not called again
  * @watch: NULL is fine. On its loop's thread. One that nobody frees ends with its loop
+ *
+ * Does not suspend.
  *
  * Return: nothing.   Source: uv_poll_stop.   Since: 0.1 */
 EDDY_API void eddy_watch_free(struct eddy_watch *watch);

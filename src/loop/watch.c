@@ -3,6 +3,9 @@
  *
  * The operation is the driver's until its last completion. So a watch that is freed meanwhile lives
  * on, mute, until that comes. Watches that nobody frees end with their loop.
+ *
+ * A descriptor that was closed under a watch is told at each wait by select and poll, which would
+ * keep the loop awake for ever. So the watch ends itself when it hears of that.
  */
 #include "base/memory.h"
 #include "base/sys.h"
@@ -18,6 +21,7 @@ struct eddy_watch {
     struct eddy_op op;                      /* its ctx is the user's */
     struct eddy_list link;                  /* among its loop's; alone once it was freed */
     struct eddy_loop *loop;
+    bool is_over; /* it has told that the descriptor is gone */
 };
 
 static void on_event(struct eddy_op *op, int res)
@@ -28,6 +32,13 @@ static void on_event(struct eddy_op *op, int res)
         if (!op->more)
             eddy__free(w, sizeof *w);
         return;
+    }
+    if (w->is_over)
+        return;
+    if (res >= 0 && (res & EDDY_FAILED) && eddy__sys.fcntl(op->fd, F_GETFD, 0) < 0) {
+        w->is_over = true;
+        res = -EBADF;
+        eddy__op_cancel(w->loop, op);
     }
     /* Ended without being asked: there is nothing to be told of any more but that. */
     w->fn(op->ctx, res >= 0 ? (unsigned)res : EDDY_FAILED);

@@ -9,7 +9,11 @@
 #include <eddy/watch.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -161,4 +165,109 @@ EDDY_TEST(wrong_use_is_an_error)
     EDDY_CHECK_ERR(eddy_watch_new(900, EDDY_READABLE, on_ready, NULL, &w), -EBADF);
     EDDY_CHECK_ERR(eddy_watch_new(-1, EDDY_READABLE, on_ready, NULL, &w), -EBADF);
     EDDY_CHECK(w == NULL);
+}
+
+static bool backend_is(const char *name)
+{
+    return strcmp(eddy_check_backend(), name) == 0;
+}
+
+/* The ring holds the file open, and sees at the next arming that the number is no more. */
+EDDY_TEST(a_closed_descriptor_is_told_once)
+{
+    struct seen in = { .read = 1 }, out = { 0 };
+    int fd[2];
+
+    make_pair(fd);
+    in.fd = fd[0];
+    EDDY_CHECK_EQ(eddy_watch_new(fd[0], EDDY_READABLE, on_ready, &in, &in.watch), 0);
+    EDDY_CHECK_EQ(write(fd[1], "a", 1), 1);
+    turn_until(&in.calls, 1);
+    EDDY_CHECK_EQ(eddy_watch_new(fd[0], EDDY_WRITABLE, on_ready, &out, &out.watch), 0);
+    in.events = 0;
+    close(fd[0]);
+    for (int i = 0; i < 5; i++)
+        eddy_loop_turn(eddy_loop_current(), 0);
+    if (backend_is("epoll")) {
+        EDDY_CHECK_EQ(in.calls + out.calls, 1);
+    } else {
+        EDDY_CHECK_EQ(in.calls, 2);
+        EDDY_CHECK_EQ(in.events, EDDY_FAILED);
+        EDDY_CHECK_EQ(out.calls, 1);
+        EDDY_CHECK_EQ(out.events, EDDY_FAILED);
+    }
+    eddy_watch_free(in.watch);
+    eddy_watch_free(out.watch);
+    close(fd[1]);
+}
+
+EDDY_TEST(a_watch_of_a_closed_descriptor_may_be_freed_in_its_call)
+{
+    struct seen s = { .read = 1, .free_at = 2 };
+    int fd[2];
+
+    make_pair(fd);
+    s.fd = fd[0];
+    EDDY_CHECK_EQ(eddy_watch_new(fd[0], EDDY_READABLE, on_ready, &s, &s.watch), 0);
+    EDDY_CHECK_EQ(write(fd[1], "a", 1), 1);
+    turn_until(&s.calls, 1);
+    close(fd[0]);
+    for (int i = 0; i < 5; i++)
+        eddy_loop_turn(eddy_loop_current(), 0);
+    EDDY_CHECK_EQ(s.calls, backend_is("epoll") ? 1 : 2);
+    eddy_watch_free(s.watch);
+    close(fd[1]);
+}
+
+EDDY_TEST(a_regular_file_is_the_backends_affair)
+{
+    struct seen s = { .free_at = 1 };
+    char path[] = "watch-test-XXXXXX";
+    int fd = mkstemp(path);
+
+    if (!EDDY_CHECK(fd >= 0))
+        return;
+    int r = eddy_watch_new(fd, EDDY_READABLE, on_ready, &s, &s.watch);
+    if (backend_is("epoll")) {
+        EDDY_CHECK_ERR(r, -EPERM);
+        EDDY_CHECK(s.watch == NULL);
+    } else if (EDDY_CHECK_EQ(r, 0)) {
+        turn_until(&s.calls, 1);
+        EDDY_CHECK(s.events & EDDY_READABLE);
+    }
+    close(fd);
+    unlink(path);
+}
+
+EDDY_TEST(past_fd_setsize_is_the_backends_affair)
+{
+    struct seen s = { .read = 1, .free_at = 1 };
+    struct rlimit was, most;
+    int fd[2];
+
+    if (getrlimit(RLIMIT_NOFILE, &was) < 0)
+        abort();
+    most = was;
+    most.rlim_cur = most.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &most);
+    make_pair(fd);
+    int high = fcntl(fd[0], F_DUPFD_CLOEXEC, FD_SETSIZE);
+    if (high < 0) {
+        EDDY_CHECK_NOT_RUN("no descriptor past FD_SETSIZE is allowed");
+    } else {
+        s.fd = high;
+        EDDY_CHECK_EQ(write(fd[1], "a", 1), 1);
+        int r = eddy_watch_new(high, EDDY_READABLE, on_ready, &s, &s.watch);
+        if (backend_is("select")) {
+            EDDY_CHECK_ERR(r, -ERANGE);
+            EDDY_CHECK(s.watch == NULL);
+        } else if (EDDY_CHECK_EQ(r, 0)) {
+            turn_until(&s.calls, 1);
+            EDDY_CHECK_EQ(s.events, EDDY_READABLE);
+        }
+        close(high);
+    }
+    (void)setrlimit(RLIMIT_NOFILE, &was);
+    close(fd[0]);
+    close(fd[1]);
 }
