@@ -12,7 +12,8 @@
  *
  * Items are copied: into the channel, or past its buffer straight into the memory of a receiver
  * that waits. What an item points to passes to whoever receives it. A channel holds at most its
- * capacity; with none (the default) a sender waits for its receiver.
+ * capacity; with none (the default) a sender waits for its receiver. Where a call would wait its
+ * try_ is -EAGAIN; it looks at no scope, unlike the tries of eddy/lock.h.
  *
  * What holds, with the test that shows it (tests/task/channel_test.c, select_test.c on every
  * driver; channel_threads_test.c with four threads):
@@ -44,7 +45,8 @@
  *   as likely                                                  select_is_fair
  *  select waits for the first                                  select_waits_for_the_first
  *  A cancelled select did nothing                              cancelled_select_did_nothing
- *  .nowait is -EAGAIN, .timeout_ms -ETIMEDOUT                  nowait_is_eagain, timeout_is_etimedout
+ *  .nowait is -EAGAIN, .timeout_ms -ETIMEDOUT                  nowait_is_eagain,
+ *                                                               timeout_is_etimedout
  *  A closed channel is ready                                   closed_channel_is_ready
  *  Shared and local channels may be mixed                      shared_and_local_are_mixed
  */
@@ -158,7 +160,7 @@ EDDY_API void eddy_channel_close(struct eddy_channel *ch);
  * Source: Go's len.   Since: 0.1 */
 EDDY_API size_t eddy_channel_count(const struct eddy_channel *ch);
 
-/* --- several at once --------------------------------------------------------------------------- */
+/* --- several at once -------------------------------------------------------------------------- */
 
 /* One thing that eddy_select() may do. EDDY_ON_SEND and EDDY_ON_RECEIVE fill it. */
 struct eddy_select_case {

@@ -39,8 +39,8 @@ struct eddy_resolve_options {
  * @options:       EDDY_OPT(resolve, .family = AF_INET), may be NULL
  * @ret_addresses: written on success; at least one
  *
- * Suspends, but for numeric hosts and localhost. Cancelled: nothing happened; the question may
- * still be under way, its answer is dropped.
+ * Suspends, but for numeric hosts and localhost. Looks at its scope first, for those, too.
+ * Cancelled: nothing happened; the question may still be under way, its answer is dropped.
  *
  * Return: 0, or negative, with the text in options->error:
  *   -EDDY_ENONAME    there is no such name, or it has no address of that family

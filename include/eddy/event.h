@@ -3,7 +3,7 @@
  *
  *     static struct eddy_once once = EDDY_ONCE_INIT;
  *
- *     int r = eddy_once_run(&once, load_config, &config);   // the others wait; load_config may, too
+ *     int r = eddy_once_run(&once, load_config, &config);   // others wait; load_config may, too
  *
  * As the locks of eddy/lock.h these are for one thread, placed by the caller, in line first come
  * first served, and looked at with the scope first. What has happened when a cancel arrives is
@@ -58,7 +58,7 @@ struct eddy_once {
 #define EDDY_ONCE_INIT { { NULL } }
 /* clang-format on */
 
-/* --- event: something has happened ------------------------------------------------------------- */
+/* --- event: something has happened ------------------------------------------------------------ */
 
 /** eddy_event_init() - as EDDY_EVENT_INIT, at run time
  * @e: placed by the caller; not set
@@ -83,6 +83,8 @@ EDDY_API void eddy_event_set(struct eddy_event *e);
 /** eddy_event_clear() - who comes from now on waits
  * @e: of this thread. Who has been woken by a set stays so
  *
+ * Does not suspend.
+ *
  * Return: nothing.   Source: asyncio.Event.   Since: 0.1 */
 EDDY_API void eddy_event_clear(struct eddy_event *e);
 
@@ -104,7 +106,7 @@ EDDY_API bool eddy_event_is_set(const struct eddy_event *e);
  */
 EDDY_API int eddy_event_wait(struct eddy_event *e);
 
-/* --- barrier: n parties meet ------------------------------------------------------------------- */
+/* --- barrier: n parties meet ------------------------------------------------------------------ */
 
 /** eddy_barrier_init() - as EDDY_BARRIER_INIT(parties), at run time
  * @b:       placed by the caller
@@ -138,16 +140,20 @@ EDDY_API int eddy_barrier_wait(struct eddy_barrier *b);
 /** eddy_barrier_abort() - break it: a party will not come
  * @b: of this thread; from a task or a callback
  *
+ * Does not suspend.
+ *
  * Return: nothing.   Source: asyncio.Barrier.   Since: 0.1 */
 EDDY_API void eddy_barrier_abort(struct eddy_barrier *b);
 
 /** eddy_barrier_reset() - whole and empty again; who waits now is told that it is broken
  * @b: of this thread; from a task or a callback
  *
+ * Does not suspend.
+ *
  * Return: nothing.   Source: asyncio.Barrier.   Since: 0.1 */
 EDDY_API void eddy_barrier_reset(struct eddy_barrier *b);
 
-/* --- wait group: until nothing is left ------------------------------------------------------------ */
+/* --- wait group: until nothing is left -------------------------------------------------------- */
 
 /** eddy_wait_group_init() - as EDDY_WAIT_GROUP_INIT, at run time
  * @g: placed by the caller; nothing is left
@@ -165,11 +171,15 @@ EDDY_API void eddy_wait_group_done(struct eddy_wait_group *g);
  * @g:     of this thread; from a task or a callback
  * @count: to be finished one by one
  *
+ * Does not suspend.
+ *
  * Return: nothing.   Source: Go's sync.WaitGroup.   Since: 0.1 */
 EDDY_API void eddy_wait_group_add(struct eddy_wait_group *g, size_t count);
 
 /** eddy_wait_group_finish() - one job is done; the last one wakes all that wait
  * @g: of this thread; from a task or a callback
+ *
+ * Does not suspend.
  *
  * Return: 0, or -EINVAL: nothing was left.   Source: Go's WaitGroup.Done.   Since: 0.1 */
 EDDY_API int eddy_wait_group_finish(struct eddy_wait_group *g);
@@ -192,7 +202,7 @@ EDDY_API size_t eddy_wait_group_left(const struct eddy_wait_group *g);
  */
 EDDY_API int eddy_wait_group_wait(struct eddy_wait_group *g);
 
-/* --- once ----------------------------------------------------------------------------------------- */
+/* --- once ------------------------------------------------------------------------------------- */
 
 /** eddy_once_init() - as EDDY_ONCE_INIT, at run time
  * @o: placed by the caller

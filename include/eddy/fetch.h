@@ -43,9 +43,9 @@ struct eddy_response {
  * @options:      EDDY_OPT(fetch, .timeout_ms = 2000), may be NULL
  * @ret_response: written on success only; ended by eddy_response_done(), which EDDY_AUTO calls
  *
- * Suspends. Redirects are not followed. A connection that was kept alive and turns out dead
- * before a byte of the answer is replaced once, for methods that may be repeated.
- * Cancelled: unknown (the server may have acted); the connection is closed.
+ * Suspends. Looks at its scope first. Redirects are not followed. A connection that was kept alive
+ * and turns out dead before a byte of the answer is replaced once, for methods that may be
+ * repeated. Cancelled: unknown (the server may have acted); the connection is closed.
  *
  * Return: 0 for any answer, whatever its status; or negative, and as a handler's result a 502 or
  * 504 unless said otherwise:

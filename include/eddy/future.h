@@ -177,7 +177,7 @@ EDDY_API int eddy_future_on_done(struct eddy_future *f,
 EDDY_API bool eddy_future_forget(struct eddy_future *f,
                                  void (*fn)(void *ctx, struct eddy_future *f), void *ctx);
 
-/* --- tasks ------------------------------------------------------------------------------------- */
+/* --- tasks ------------------------------------------------------------------------------------ */
 
 /**
  * eddy_spawn() - start a task whose result completes a future; EDDY_SPAWN() is the way to call it
@@ -199,7 +199,7 @@ EDDY_API int eddy_spawn(struct eddy_scope *scope, const struct eddy_task_type *t
                         const void *args, struct eddy_site site,
                         const struct eddy_go_options *options, struct eddy_future **ret_future);
 
-/* --- many --------------------------------------------------------------------------------------- */
+/* --- many ------------------------------------------------------------------------------------- */
 
 /**
  * eddy_gather() - until each of them is done

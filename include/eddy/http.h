@@ -188,7 +188,7 @@ EDDY_API int eddy_reply_fail(struct eddy_reply *reply, int status, int error);
  */
 EDDY_API int eddy_reply_write(struct eddy_reply *reply, const void *data, size_t len);
 
-/* --- the server -------------------------------------------------------------------------------- */
+/* --- the server ------------------------------------------------------------------------------- */
 
 /* Every bound, with its default; reaching one answers as said. Zero means the default. */
 struct eddy_http_limits {
@@ -245,7 +245,8 @@ EDDY_API int eddy_http_serve_transport(struct eddy_http_server *server, struct e
  * @server:   idle connections are closed at once; running requests answer with Connection: close
  * @grace_ms: after it handlers are cancelled and answer 503; 0: at once
  *
- * Suspends until the last connection is gone. A second call from elsewhere may shorten the time.
+ * Suspends until the last connection is gone. Cancelled, before it waits or while it does: the stop
+ * has begun and goes on. A second call from elsewhere may shorten the time.
  *
  * Return: how many requests had to be cancelled; -EDEADLK; -ECANCELED or -ETIMEDOUT (the stop goes
  * on).
@@ -254,7 +255,9 @@ EDDY_API int eddy_http_serve_transport(struct eddy_http_server *server, struct e
 EDDY_API int eddy_http_stop(struct eddy_http_server *server, int64_t grace_ms);
 
 /** eddy_http_server_free() - free a server
- * @server: stopped, or it is stopped now with no grace; NULL is fine. Suspends in that case
+ * @server: stopped, or it is stopped now with no grace; NULL is fine
+ *
+ * Suspends when it has to stop it, and is not itself cancelled; in a callback the loop frees it.
  *
  * Return: nothing.   Source: none.   Since: 0.1 */
 EDDY_API void eddy_http_server_free(struct eddy_http_server *server);

@@ -30,7 +30,8 @@ enum eddy_method {
 /** eddy_method_text() - "GET" for EDDY_METHOD_GET
  * @method: any
  *
- * Return: a constant text; "OTHER" for what is not in the list.   Source: RFC 9110 9.   Since: 0.1 */
+ * Return: a constant text; "OTHER" for what is not in the list.
+ * Source: RFC 9110 9.   Since: 0.1 */
 EDDY_API const char *eddy_method_text(enum eddy_method method);
 
 /** eddy_method_of() - EDDY_METHOD_GET for "GET"

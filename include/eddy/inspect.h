@@ -18,7 +18,7 @@ EDDY_BEGIN
 
 struct eddy_loop;
 
-/* --- tasks --------------------------------------------------------------------------------------- */
+/* --- tasks ------------------------------------------------------------------------------------ */
 
 enum eddy_task_state {
     EDDY_TASK_READY,   /* will run in this iteration or the next */
@@ -57,8 +57,11 @@ struct eddy_tasks_options {
  * eddy_tasks_each() - tell of every task of a loop
  * @loop:    this thread's
  * @options: EDDY_OPT(tasks, .addresses = true), may be NULL
- * @fn:      called for each, outer scopes first; must not start, end or suspend a task; false: enough
+ * @fn:      called for each, outer scopes first; must not start, end or suspend a task. false:
+ *           enough
  * @ctx:     handed to it
+ *
+ * Does not suspend.
  *
  * Return: how many were told.   Source: asyncio.all_tasks.   Since: 0.1
  */
@@ -73,7 +76,7 @@ EDDY_API size_t eddy_tasks_each(struct eddy_loop *loop, const struct eddy_tasks_
  * Return: nothing.   Source: tokio-console's busy time.   Since: 0.1 */
 EDDY_API void eddy_loop_watch(struct eddy_loop *loop, bool on);
 
-/* --- dumps --------------------------------------------------------------------------------------- */
+/* --- dumps ------------------------------------------------------------------------------------ */
 
 struct eddy_dump_options {
     size_t size;       /* filled by EDDY_OPT(dump, ...) */
@@ -87,9 +90,9 @@ struct eddy_dump_options {
  * @write:   called with pieces of text; negative: no more of it
  * @ctx:     handed to it
  *
- * Tasks that were spawned at one place and wait at one place, with equal stacks, are told once, with
- * their number. Stacks are walked by libunwind, which is loaded for it (and keeps two descriptors); where it is
- * missing there are none, and the text says so.
+ * Does not suspend. Tasks that were spawned at one place and wait at one place, with equal stacks,
+ * are told once, with their number. Stacks are walked by libunwind, which is loaded for it (and
+ * keeps two descriptors); where it is missing there are none, and the text says so.
  *
  * Return: 0, -ENOMEM, or what @write returned.
  * Source: Go's SIGQUIT, asyncio.Task.print_stack.   Since: 0.1
@@ -100,6 +103,8 @@ EDDY_API int eddy_dump_to(struct eddy_loop *loop, const struct eddy_dump_options
 /** eddy_dump() - the same to a descriptor
  * @loop: this thread's
  * @fd:   blocking; 2 for standard error
+ *
+ * Does not suspend: it blocks while @fd does.
  *
  * Return: 0, -ENOMEM, or what write(2) says.   Source: write(2).   Since: 0.1 */
 EDDY_API int eddy_dump(struct eddy_loop *loop, int fd);
@@ -117,7 +122,7 @@ EDDY_API int eddy_dump(struct eddy_loop *loop, int fd);
  */
 EDDY_API int eddy_dump_on_signal(int signo);
 
-/* --- stalls -------------------------------------------------------------------------------------- */
+/* --- stalls ----------------------------------------------------------------------------------- */
 
 /**
  * eddy_stall_watch() - report whoever holds a loop, while it does
@@ -125,10 +130,10 @@ EDDY_API int eddy_dump_on_signal(int signo);
  * @threshold_ms: held so long by one callback or task; 0: 100; negative: watch no more
  *
  * A thread, one in the process, looks at the loop every quarter of the time; when the loop neither
- * sleeps nor goes on, it interrupts it by a signal (a real-time one that nobody uses) just to see its
- * stack, and writes one report a stall, at most one a second of a loop, to the log. The loop itself does nothing
- * for it. System calls that the signal interrupts are restarted, but those that signal(7) says
- * cannot be: a blocking sleep or poll in the culprit returns EINTR.
+ * sleeps nor goes on, it interrupts it by a signal (a real-time one that nobody uses) just to see
+ * its stack, and writes one report a stall, at most one a second of a loop, to the log. The loop
+ * itself does nothing for it. System calls that the signal interrupts are restarted, but those that
+ * signal(7) says cannot be: a blocking sleep or poll in the culprit returns EINTR.
  *
  * Return: 0, -ENOMEM, -EAGAIN (no thread), -EBUSY (no signal is free).
  * Source: Seastar's stall detector, gevent's max_blocking_time.   Since: 0.1

@@ -19,6 +19,10 @@
  * is handed to the next in line directly: nobody barges in between, and a cancel that comes after
  * the hand-over comes too late, so that nothing is handed to a task that does not take it.
  *
+ * Tries look at their scope first, as all that may wait here do (those of eddy/channel.h and
+ * eddy/queue.h look at none), and say what POSIX says: -EBUSY of a mutex or a read-write lock,
+ * -EAGAIN of a semaphore.
+ *
  * What holds, with the test that shows it (tests/task/, on every driver):
  *
  *  rule                                                          test
@@ -37,7 +41,8 @@
  *                                                                locked_cancelled_is_not_locked
  *  Readers share, a writer is alone                              readers_share_a_writer_is_alone
  *  Readers who come after a writer wait behind it                a_writer_is_not_starved
- *  A writer who leaves the line lets the readers behind it in    a_writer_who_leaves_lets_readers_in
+ *  A writer who leaves the line lets the readers behind it in    a_writer_who_leaves_lets_
+ *                                                                 readers_in
  *  A condition's wait has the mutex again, cancelled or not      a_condition_has_its_mutex_again
  *  A notification is taken by one who was waiting, never lost    a_notification_is_not_lost
  */

@@ -222,20 +222,21 @@ EDDY_API void eddy_idle_free(struct eddy_idle *idle);
 EDDY_FREE_AT(eddy_idle)
 #endif
 
-/* --- a guest in another loop -------------------------------------------------------------------- */
+/* --- a guest in another loop ------------------------------------------------------------------ */
 
 /**
  * eddy_loop_fd() - a descriptor to watch for input in another program's loop
  * @loop: this thread's
  *
- * While it is readable, eddy_loop_turn(loop, 0) has something to do; that is all a host needs. It is
- * readable for timers, for what is ready already and for posts from other threads, too, and for
+ * While it is readable, eddy_loop_turn(loop, 0) has something to do; that is all a host needs. It
+ * is readable for timers, for what is ready already and for posts from other threads, too, and for
  * everything that the host's own code has started on the loop since the last turn. Tasks run inside
  * eddy_loop_turn() only. Level-triggered; belongs to the loop, do not close or read it.
  * examples/glib.c and examples/libuv.c are such hosts.
  *
  * Return: the descriptor; or -EOPNOTSUPP (on select, poll and in the simulator no descriptor stands
- * for all: use epoll or uring, or turn every eddy_loop_timeout_ms()), -ENOMEM, -EMFILE, -EDDY_EFORKED.
+ * for all: use epoll or uring, or turn every eddy_loop_timeout_ms()), -ENOMEM, -EMFILE,
+ * -EDDY_EFORKED.
  * Source: uv_backend_fd.   Since: 0.1
  */
 EDDY_API int eddy_loop_fd(struct eddy_loop *loop);

@@ -71,9 +71,9 @@ EDDY_API int eddy_listener_address(const struct eddy_listener *l, struct eddy_ad
  * @l:          any number of tasks may wait, and are served in their order
  * @ret_stream: owned
  *
- * Suspends. Out of descriptors or memory it goes on waiting, tries again every 100 ms, and says so
- * in the log once. Cancelled: nothing happened; a connection that raced in is kept for the next
- * eddy_accept().
+ * Suspends. Looks at its scope first. Out of descriptors or memory it goes on waiting, tries again
+ * every 100 ms, and says so in the log once. Cancelled: nothing happened; a connection that raced
+ * in is kept for the next eddy_accept().
  *
  * Return: 0, or negative:
  *   -EDDY_EDRAINING  a scope around this task is being drained   -EBADF  the listener was freed
@@ -95,8 +95,8 @@ struct eddy_connect_options {
  * @options:    EDDY_OPT(connect, .timeout_ms = 2000), may be NULL
  * @ret_stream: owned
  *
- * Suspends. A name is resolved, and its addresses are tried one after the other, each with its
- * fair share of the time that is left. Cancelled: nothing is left behind.
+ * Suspends. Looks at its scope first. A name is resolved, and its addresses are tried one after the
+ * other, each with its fair share of the time that is left. Cancelled: nothing is left behind.
  *
  * Return: 0, or negative, with the text in options->error:
  *   -EINVAL        not an address           -EDDY_ENONAME, -EDDY_ERESOLVER  as eddy_resolve()

@@ -5,19 +5,20 @@
  * usable with no loop. What a backend cannot do is an error when the descriptor is added;
  * eddy_poller_can() answers beforehand.
  *
- *                          select          poll            epoll           kqueue          uring
- *  past FD_SETSIZE         -ERANGE at add  yes             yes             yes             yes
- *  a regular file          always ready    always ready    -EPERM at add   until its end   always ready
- *  EDDY_READ_ENDED         no: readable    yes             yes             yes             yes
- *  EDDY_HANGUP             no: ready for   yes             yes             to who watches  yes
- *                          what was asked                                  for output
- *  EDDY_FAILED             no, likewise    yes             yes             on sockets      yes
- *  closed behind its back  EDDY_FAILED at  EDDY_FAILED at  forgotten       forgotten       held open, as
- *                          each wait,alone each wait       silently        silently        it was
- *  its number reused, and  -EEXIST until   -EEXIST until   yes             yes             -EEXIST until
- *    added without remove  removed         removed                                         removed
- *  used on other threads   yes             yes             yes             yes             no: -EEXIST
- *  cost of a wait          O(highest fd)   O(descriptors)  O(ready)        O(ready)        O(ready)
+ *                      select          poll            epoll          kqueue          uring
+ *  past FD_SETSIZE     -ERANGE at add  yes             yes            yes             yes
+ *  a regular file      always ready    always ready    -EPERM at add  until its end   always ready
+ *  EDDY_READ_ENDED     no: readable    yes             yes            yes             yes
+ *  EDDY_HANGUP         no: ready for   yes             yes            to who watches  yes
+ *                      what was asked                                 for output
+ *  EDDY_FAILED         no, likewise    yes             yes            on sockets      yes
+ *  closed behind its   EDDY_FAILED at  EDDY_FAILED at  forgotten      forgotten       held open, as
+ *    back              each wait, and  each wait       silently       silently        it was
+ *                      nothing else
+ *  its number reused,  -EEXIST until   -EEXIST until   yes            yes             -EEXIST until
+ *    without remove    removed         removed                                        removed
+ *  on other threads    yes             yes             yes            yes             no: -EEXIST
+ *  cost of a wait      O(highest fd)   O(descriptors)  O(ready)       O(ready)        O(ready)
  *
  * "uring" is a multishot poll for each descriptor on a ring (Linux 6.1); "kqueue" is the BSDs' and
  * macOS's, and on Linux libkqueue's where that is installed, which notices less than a kernel does.

@@ -13,9 +13,9 @@ EDDY_BEGIN
  * @pid:        from fork(2) or posix_spawn(3)
  * @ret_status: as waitpid(2) gives it, for WIFEXITED() and the like; may be NULL
  *
- * Suspends, and reaps that child when it has ended; no other. By a pidfd; where the kernel has none
- * SIGCHLD is taken meanwhile, which one loop of the process can do. Cancelled: nothing happened, the
- * child has not been reaped and may be waited for again.
+ * Suspends, and reaps that child when it has ended; no other. Looks at its scope first. By a pidfd;
+ * where the kernel has none SIGCHLD is taken meanwhile, which one loop of the process can do.
+ * Cancelled: nothing happened, the child has not been reaped and may be waited for again.
  *
  * Return: 0; or negative:
  *   -ECHILD     not a child of ours, or reaped by somebody else (or SIGCHLD is ignored)

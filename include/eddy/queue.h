@@ -12,7 +12,8 @@
  *     eddy_queue_shutdown(q, false);                       the workers' get is 0 from here on
  *
  * It is a channel (eddy/channel.h) that counts: items copied, first in first out, back-pressure,
- * those who wait served in the order in which they came.
+ * those who wait served in the order in which they came, try_ calls that look at no scope and are
+ * -EAGAIN where the others wait.
  *
  * What holds, with the test that shows it (tests/task/queue_test.c, on every driver):
  *

@@ -24,13 +24,16 @@ struct eddy_serve_options {
  * @app:     constant
  * @options: EDDY_OPT(serve, .port = 8888), may be NULL
  *
- * Suspends. Installs a log to standard error, signal handlers and the overflow report, and raises
- * the soft limit on descriptors (RLIMIT_NOFILE), but for the backend select. The first signal
- * stops accepting and gives running requests their grace, then cancels them with 503; a second one
- * cancels at once. SIGQUIT (Ctrl-\) has all tasks written down with their stacks: eddy/inspect.h.
+ * Suspends. Looks at its scope before it listens. Cancelled: it ends as after a signal, with no
+ * grace, and has ended when this returns. Installs a log to standard error, signal handlers and the
+ * overflow report, and raises the soft limit on descriptors (RLIMIT_NOFILE), but for the backend
+ * select. The first signal stops accepting and gives running requests their grace, then cancels
+ * them with 503; a second one cancels at once. SIGQUIT (Ctrl-\) has all tasks written down with
+ * their stacks: eddy/inspect.h.
  *
  * Return: 0 after a signal; or negative, with a text on standard error that says what to mend:
- * -EADDRINUSE, -EACCES, -EDDY_EBACKEND, -EINVAL (routes, address), -ENOMEM, what start returned.
+ * -EADDRINUSE, -EACCES, -EDDY_EBACKEND, -EINVAL (routes, address), -ENOMEM, what start returned;
+ * without one -ECANCELED, -ETIMEDOUT, -EDEADLK (a callback).
  * Source: uvicorn.   Since: 0.1
  */
 EDDY_API int eddy_serve(const struct eddy_app *app, const struct eddy_serve_options *options);

@@ -7,11 +7,11 @@
  *         if (signo == SIGTERM)
  *             break;
  *
- * From eddy_signals_open() to eddy_signals_free() the signals are taken and none is lost between two
- * waits; but as in every Unix, several of one signal that come before the first is waited for count
- * as one. Functions of eddy_loop_on_signal() (eddy/loop.h) and other objects on the same loop hear
- * of them, too. What stood there before is called as well when it was a handler, and put back when
- * nobody on the loop hears the signal any more.
+ * From eddy_signals_open() to eddy_signals_free() the signals are taken and none is lost between
+ * two waits; but as in every Unix, several of one signal that come before the first is waited for
+ * count as one. Functions of eddy_loop_on_signal() (eddy/loop.h) and other objects on the same loop
+ * hear of them, too. What stood there before is called as well when it was a handler, and put back
+ * when nobody on the loop hears the signal any more.
  */
 #ifndef EDDY_SIGNAL_H
 #define EDDY_SIGNAL_H
@@ -30,6 +30,8 @@ struct eddy_signals;
  * @set:         EDDY_SIGNAL(SIGINT) | ...; none of SIGKILL, SIGSTOP and the faults
  * @ret_signals: owned; of this thread's loop, and freed before it
  *
+ * Does not suspend.
+ *
  * Return: 0, or -EINVAL (not such a set), -EBUSY (another loop has one of them), -ENOMEM,
  * -EDDY_EFORKED.
  * Source: trio's open_signal_receiver.   Since: 0.1
@@ -41,10 +43,10 @@ EDDY_API int eddy_signals_open(uint64_t set, struct eddy_signals **ret_signals);
  * @signals:   of this thread
  * @ret_signo: which came; those that are waiting already are told lowest number first
  *
- * Suspends. Several tasks may wait: each signal is told to the one that has waited longest.
- * Cancelled: nothing happened, no signal is lost.
+ * Suspends. Looks at its scope first. Several tasks may wait: each signal is told to the one that
+ * has waited longest. Cancelled: nothing happened, no signal is lost.
  *
- * Return: 0, -ECANCELED, -ETIMEDOUT, -EDEADLK.
+ * Return: 0, -ECANCELED, -ETIMEDOUT, -EDEADLK, -EDDY_EFORKED (the object is the parent process's).
  * Source: sigwait(3).   Since: 0.1
  */
 EDDY_API int eddy_signals_wait(struct eddy_signals *signals, int *ret_signo);
@@ -64,7 +66,7 @@ EDDY_FREE_AT(eddy_signals)
  * @ret_signo: which came
  *
  * Open, wait, free: signals are taken while this call waits and do what they did before and after,
- * so in a loop use the object. Suspends. Cancelled: nothing happened.
+ * so in a loop use the object. Suspends. Looks at its scope first. Cancelled: nothing happened.
  *
  * Return: as eddy_signals_open() and eddy_signals_wait().
  * Source: sigwait(3).   Since: 0.1

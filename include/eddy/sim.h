@@ -11,31 +11,33 @@
  * The program is not changed: this thread's loop is. What holds, with the test that shows it
  * (tests/sim/):
  *
- *  Seed      all order, all delays, all randomness come from it: one      one_seed_is_one_history
- *            seed is one history, hashed by eddy_sim_hash()
- *  Clocks    time stands still while code runs and jumps when all wait    an_hour_takes_no_time
- *            for it; the wall clock can be set apart from it              the_wall_clock_is_set_alone
- *  Order     what is ready at one time runs in any order                  ready_tasks_run_in_any_order
- *  Hosts     "" is the machine plain code starts on, and has 10.0.0.1     names_come_from_hosts
- *            and fd00::1; the next one has 10.0.0.2, and so on, and its
- *            name. Wildcard, loopback and Unix addresses are each host's
- *            own. Who spawns a task passes his host on to it              tasks_inherit_their_host
- *  Network   0.05 to 5 ms each way, bytes in order in pieces of any
- *            size. What does not get through is sent again after 0.2,
- *            0.4 ... 120 s: held, not lost, for 924 s, then the sender    a_partition_holds_bytes
- *            gets -EDDY_EPEER_TIMEOUT. A connect is tried seven times
- *            and fails so after 127 s                                     a_connect_gives_up_after_127_s
- *  Disks     one a host, with the files of eddy/file.h. A crash keeps     a_crash_keeps_what_was_synced
- *            what was synced, and any of the other 512-byte sectors;
- *            a new file is there for certain once it was synced
- *            (its directory need not be). Directories are there when
- *            a file in them is
- *  Crashes   every call of a host that is down fails with -ENETDOWN or    a_crash_is_heard_when_it_answers
- *            -EIO, and its connections and files stay dead after a
- *            restart: end its scope and start it anew. Peers hear
- *            nothing, until they send and it is up: -ECONNRESET
- *  TLS       contexts made under the simulator are seeded, too, and       tls_is_seeded
- *            are refused on a real loop
+ *  Seed     all order, all delays, all randomness come from it:   one_seed_is_one_history
+ *           one seed is one history, hashed by eddy_sim_hash()
+ *  Clocks   time stands still while code runs and jumps when all  an_hour_takes_no_time
+ *           wait for it; the wall clock can be set apart from it  the_wall_clock_is_set_alone
+ *  Order    what is ready at one time runs in any order           ready_tasks_run_in_any_order
+ *  Hosts    "" is the machine plain code starts on, and has       names_come_from_hosts
+ *           10.0.0.1 and fd00::1; the next one has 10.0.0.2, and
+ *           so on, and its name. Wildcard, loopback and Unix
+ *           addresses are each host's own. Who spawns a task
+ *           passes his host on to it                              tasks_inherit_their_host
+ *  Network  0.05 to 5 ms each way, bytes in order in pieces of
+ *           any size. What does not get through is sent again
+ *           after 0.2, 0.4 ... 120 s: held, not lost, for 924 s,  a_partition_holds_bytes
+ *           then the sender gets -EDDY_EPEER_TIMEOUT. A connect
+ *           is tried seven times and fails so after 127 s         a_connect_gives_up_after_127_s
+ *  Disks    one a host, with the files of eddy/file.h. A crash    a_crash_keeps_what_was_synced
+ *           keeps what was synced, and any of the other 512-byte
+ *           sectors; a new file is there for certain once it was
+ *           synced (its directory need not be). Directories are
+ *           there when a file in them is
+ *  Crashes  every call of a host that is down fails with          a_crash_is_heard_when_it_answers
+ *           -ENETDOWN or -EIO, and its connections and files
+ *           stay dead after a restart: end its scope and start
+ *           it anew. Peers hear nothing, until they send and it
+ *           is up: -ECONNRESET
+ *  TLS      contexts made under the simulator are seeded, too,    tls_is_seeded
+ *           and are refused on a real loop
  *
  * What it does not do, descriptors of others, processes, terminals, it refuses: -EDDY_ESIM, and
  * one line in the log names it. Work given to eddy_offload() runs on this thread.

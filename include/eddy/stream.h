@@ -76,10 +76,10 @@ EDDY_FREE_AT(eddy_stream)
  * eddy_stream_close() - close the connection and wait until it is
  * @s: still to be freed; later calls on it return -EBADF
  *
- * Suspends, shortly and even if the scope has ended: closing is certain.
+ * Suspends, shortly and even if the scope has ended: closing is certain, and not cancelled. In a
+ * callback it does not suspend: the loop closes it.
  *
- * Return: 0, or the error that had ended the connection before. In a callback it is closed all the
- * same, by the loop.   Source: close(2).   Since: 0.1
+ * Return: 0, or the error that had ended the connection before.   Source: close(2).   Since: 0.1
  */
 EDDY_API int eddy_stream_close(struct eddy_stream *s);
 
@@ -106,7 +106,8 @@ EDDY_API ssize_t eddy_read(struct eddy_stream *s, void *buf, size_t cap);
  * @buf: caller's memory
  * @len: 0 is fine
  *
- * Suspends. Cancelled: unknown, close it, once a byte was taken (-EDDY_EBROKEN from then on).
+ * Suspends. Looks at its scope first. Cancelled: unknown, close it, once a byte was taken
+ * (-EDDY_EBROKEN from then on).
  *
  * Return: 0; -EDDY_EEOF (the end came first: what had come is in @buf); else as eddy_read().
  * Source: asyncio's readexactly.   Since: 0.1
@@ -120,7 +121,8 @@ EDDY_API int eddy_read_exactly(struct eddy_stream *s, void *buf, size_t len);
  * @buf:       caller's memory; filled on success only
  * @cap:       bytes with the delimiter at most
  *
- * Suspends. Bytes behind the delimiter stay for the next read. Cancelled: nothing happened.
+ * Suspends. Looks at its scope first. Bytes behind the delimiter stay for the next read. Cancelled:
+ * nothing happened.
  *
  * Return: bytes with the delimiter; or negative, and then all stays to be read:
  *   -EDDY_ETOOBIG  @cap bytes came without it     -EDDY_EEOF  the end came first
@@ -136,8 +138,8 @@ EDDY_API ssize_t eddy_read_until(struct eddy_stream *s, struct eddy_slice delimi
  * @buf: borrowed until return
  * @len: 0 is fine
  *
- * Suspends until the kernel (or the layer below) has all of it: back-pressure is this wait.
- * Cancelled while it waits: unknown, close it (-EDDY_EBROKEN from then on).
+ * Suspends until the kernel (or the layer below) has all of it: back-pressure is this wait. Looks
+ * at its scope first. Cancelled while it waits: unknown, close it (-EDDY_EBROKEN from then on).
  *
  * Return: 0, or negative:
  *   -EPIPE  the peer ended, or eddy_stream_finish() was called     -ECONNRESET  it vanished
@@ -152,6 +154,8 @@ EDDY_API int eddy_write(struct eddy_stream *s, const void *buf, size_t len);
  * @iov:   consumed: bytes that left are taken from it
  * @count: of @iov
  *
+ * Suspends. Looks at its scope first. Cancelled while it waits: as eddy_write().
+ *
  * Return: as eddy_write().   Source: writev(2).   Since: 0.1
  */
 EDDY_API int eddy_writev(struct eddy_stream *s, struct iovec *iov, unsigned count);
@@ -159,6 +163,8 @@ EDDY_API int eddy_writev(struct eddy_stream *s, struct iovec *iov, unsigned coun
 /** eddy_write_text() - write a terminated text
  * @s:    borrowed until return
  * @text: without its NUL
+ *
+ * Suspends. Looks at its scope first. Cancelled while it waits: as eddy_write().
  *
  * Return: as eddy_write().   Source: fputs(3).   Since: 0.1 */
 static inline int eddy_write_text(struct eddy_stream *s, const char *text)
@@ -170,7 +176,8 @@ static inline int eddy_write_text(struct eddy_stream *s, const char *text)
  * eddy_stream_finish() - end the output: the peer reads the end; reading goes on
  * @s: a second call is harmless
  *
- * Suspends until all that was written has left. Cancelled: as eddy_write().
+ * Suspends until all that was written has left. Looks at its scope first, but for a second call.
+ * Cancelled while it waits: as eddy_write().
  *
  * Return: as eddy_write().   Source: shutdown(2).   Since: 0.1
  */

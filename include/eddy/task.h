@@ -140,8 +140,9 @@ struct eddy_scope {
  * returned.
  *
  * Return: 0; or negative, which also stays in the scope as its first failure:
- *   -ENOMEM  no stack, or over the scope's loop's bound   -EINVAL  args over 1 KiB, a stack over 64 MiB
- *   -EDEADLK the scope was entered in a callback          -EDDY_EFORKED  it is the parent process's
+ *   -ENOMEM   no stack, or over the scope's loop's bound
+ *   -EINVAL   args over 1 KiB, a stack over 64 MiB
+ *   -EDEADLK  the scope was entered in a callback   -EDDY_EFORKED  it is the parent process's
  * Source: trio's start_soon.   Since: 0.1
  */
 EDDY_API int eddy_go(struct eddy_scope *scope, const struct eddy_task_type *type, const void *args,
@@ -151,8 +152,9 @@ EDDY_API int eddy_go(struct eddy_scope *scope, const struct eddy_task_type *type
  * eddy_join() - wait until every child of the scope has stopped
  * @scope: entered by this task
  *
- * Suspends; cancels nothing. When the scope ends meanwhile (deadline, cancel, a failure) the
- * children are cancelled by that and still waited for.
+ * Suspends; cancels nothing. When the scope ends meanwhile (deadline, cancel, a failure), or has
+ * ended, the children are cancelled by that and still waited for. Where this task has entered
+ * another scope inside it, it looks at that first, and ends with that: the children go on.
  *
  * Return: 0, or the first failure of a child or a failed eddy_go(); -ETIMEDOUT or -ECANCELED
  * when the scope, or an outer one, ended; -EDEADLK in a callback; -EDDY_EFORKED.
@@ -239,7 +241,7 @@ EDDY_API void eddy_scope_close(struct eddy_scope *scope, void (*on_closed)(void 
  * eddy_sleep() - wait for a time
  * @ms: 0 or less yields
  *
- * Suspends. Never early. Cancelled: nothing happened.
+ * Suspends. Looks at its scope first. Never early. Cancelled: nothing happened.
  *
  * Return: 0, -ETIMEDOUT, -ECANCELED, -EDEADLK.
  * Source: nanosleep(2).   Since: 0.1
@@ -258,11 +260,11 @@ EDDY_API int eddy_yield(void);
  *   eddy_post(), eddy_future_set(), the try_ calls of a shared channel
  * @arg: borrowed until it returns
  *
- * Suspends. Work that waits in the queue is withdrawn by a cancel; work that has begun is
- * waited for (it borrows @arg), and its result is returned: completion wins.
- * The pool is bounded (eddy_loop_options.workers, .work_queue), threads start when first needed,
- * and nothing but eddy_offload() runs on them. Under the simulator @fn is called on the loop's
- * thread, as a callback, at a time and in an order that the seed decides.
+ * Suspends. Looks at its scope first. Work that waits in the queue is withdrawn by a cancel; work
+ * that has begun is waited for (it borrows @arg), and its result is returned: completion wins. The
+ * pool is bounded (eddy_loop_options.workers, .work_queue), threads start when first needed, and
+ * nothing but eddy_offload() runs on them. Under the simulator @fn is called on the loop's thread,
+ * as a callback, at a time and in an order that the seed decides.
  * @fn must not wait for other work that was offloaded to the same loop: with every worker waiting
  * so, none is left to do it, and under the simulator the first one waits for ever.
  *

@@ -10,8 +10,8 @@
  *     if (r == 0)
  *         r = eddy_thread_join(t, &result);
  *
- * Loops share nothing, so a thread is reached from outside by the calls below, by eddy_post() to its
- * loop, and by the channels and futures that say so. Blocking work that needs no loop is
+ * Loops share nothing, so a thread is reached from outside by the calls below, by eddy_post() to
+ * its loop, and by the channels and futures that say so. Blocking work that needs no loop is
  * eddy_offload()'s (eddy/task.h).
  */
 #ifndef EDDY_THREAD_H
@@ -43,8 +43,8 @@ struct eddy_thread_options {
  * suspend; waits a moment until the loop is there, so what that refuses is told here. Where @fn
  * returns, its tasks are cancelled and waited for as with every scope, then the loop ends.
  *
- * Return: 0; or -EDDY_EBACKEND, -EMFILE, -ENOMEM, -EAGAIN (no thread could be started), -EINVAL (the
- * stack).
+ * Return: 0; or -EDDY_EBACKEND, -EMFILE, -ENOMEM, -EAGAIN (no thread could be started), -EINVAL
+ * (the stack).
  * Source: std::jthread.   Since: 0.1
  */
 EDDY_API int eddy_thread_start(int (*fn)(void *arg), void *arg,
@@ -56,8 +56,8 @@ EDDY_API int eddy_thread_start(int (*fn)(void *arg), void *arg,
  * @thread:     freed when 0 is returned; else as before
  * @ret_result: what its function returned; may be NULL
  *
- * Suspends. Cancelled: nothing happened, the thread runs on and may be joined again; who wants it
- * stopped calls eddy_thread_cancel() first.
+ * Suspends. Looks at its scope first. Cancelled: nothing happened, the thread runs on and may be
+ * joined again; who wants it stopped calls eddy_thread_cancel() first.
  *
  * Return: 0, -ECANCELED, -ETIMEDOUT, -EDEADLK (in a callback, or of oneself), -EBUSY (somebody else
  * waits for it).

@@ -83,8 +83,8 @@ struct eddy_transport_ops {
     bool (*finish)(struct eddy_transport *t, struct eddy_write *w);
     void (*close)(struct eddy_transport *t, int why);
     int (*info)(struct eddy_transport *t, enum eddy_transport_key key, void *ret_value);
-    /* Optional (NULL: the stream reads by received()). Only while paused; one at a time. True:
-     * done at once. cancel: true: done now, r->res is -ECANCELED or what it had; else done() comes. */
+    /* Optional (NULL: the stream reads by received()). Only while paused; one at a time. True: done
+     * at once. cancel: true: done now, r->res is -ECANCELED or what it had; else done() comes. */
     bool (*read)(struct eddy_transport *t, struct eddy_read *r);
     bool (*cancel_read)(struct eddy_transport *t, struct eddy_read *r);
 };

@@ -39,10 +39,11 @@ struct eddy_watch;
  * @ctx:       handed to it
  * @ret_watch: owned, freed with eddy_watch_free()
  *
- * Does not suspend. When the backend notices that the descriptor cannot be watched any more, for it
- * was closed, @fn is called with EDDY_FAILED once, and then no more; the watch is still to be freed.
- * (epoll does not notice, the ring with the next event only: see eddy/poller.h.) At most one watch
- * for input and one for output of a descriptor, and none beside a task that waits for the same.
+ * Does not suspend. When the backend notices that the descriptor cannot be watched any more, for
+ * it was closed, @fn is called with EDDY_FAILED once, and then no more; the watch is still to be
+ * freed. (epoll does not notice, the ring with the next event only: see eddy/poller.h.) At most one
+ * watch for input and one for output of a descriptor, and none beside a task that waits for the
+ * same.
  *
  * Return: 0, or negative:
  *   -EINVAL  no event, or an unknown one   -EBADF  not open
