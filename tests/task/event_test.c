@@ -119,7 +119,7 @@ static void try_to_wait(void *ctx)
     int *r = ctx;
     struct eddy_event e = EDDY_EVENT_INIT;
     struct eddy_wait_group g = EDDY_WAIT_GROUP_INIT;
-    struct eddy_barrier b = EDDY_BARRIER_INIT(1);
+    struct eddy_barrier b = EDDY_BARRIER_INIT(2);
 
     r[0] = eddy_event_wait(&e);
     r[1] = eddy_wait_group_wait(&g);
@@ -227,4 +227,52 @@ static void cancelled_at_random(uint64_t seed)
 EDDY_TEST(event_survives_random_cancels)
 {
     chaos_each(cancelled_at_random);
+}
+
+struct jobs {
+    struct eddy_wait_group left;
+    unsigned ends; /* times that nothing was left */
+    unsigned passed;
+};
+
+/* Half of them have jobs, the others wait until nothing is left: and it was so when they go on. */
+static int works_or_waits(struct chaos *c, unsigned who)
+{
+    struct jobs *j = c->ctx;
+
+    if (who % 2) {
+        unsigned before = j->ends;
+        bool free = eddy_wait_group_left(&j->left) == 0;
+        int r = eddy_wait_group_wait(&j->left);
+        EDDY_CHECK(r < 0 || free || j->ends > before);
+        j->passed += r == 0;
+        return r;
+    }
+    unsigned count = 1 + (unsigned)chaos_roll(c, 2);
+    int r = 0;
+    eddy_wait_group_add(&j->left, count);
+    while (count--) {
+        r = chaos_pause(c);
+        EDDY_CHECK_EQ(eddy_wait_group_finish(&j->left), 0);
+        j->ends += eddy_wait_group_left(&j->left) == 0;
+    }
+    return r;
+}
+
+static void group_cancelled_at_random(uint64_t seed)
+{
+    struct jobs j = { EDDY_WAIT_GROUP_INIT, 0, 0 };
+    struct chaos c = {
+        .work = works_or_waits, .ctx = &j, .workers = 6, .rounds = 30, .dice = seed
+    };
+
+    chaos_run(&c);
+    EDDY_CHECK(j.passed > 0 && j.ends > 0);
+    EDDY_CHECK_EQ(eddy_wait_group_left(&j.left), 0);
+    eddy_wait_group_done(&j.left);
+}
+
+EDDY_TEST(wait_group_survives_random_cancels)
+{
+    chaos_each(group_cancelled_at_random);
 }

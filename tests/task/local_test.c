@@ -265,6 +265,32 @@ EDDY_TEST(a_task_has_a_name)
     EDDY_CHECK_STR(failed, "mower");
 }
 
+struct unnamed_args {
+    char *is;
+};
+
+static int unnamed(struct unnamed_args *args)
+{
+    eddy_task_set_name("somebody");
+    EDDY_CHECK_STR(eddy_task_name(), "somebody");
+    eddy_task_set_name(NULL);
+    strcpy(args->is, eddy_task_name());
+    return 0;
+}
+EDDY_TASK(unnamed);
+
+EDDY_TEST(no_name_is_that_of_the_function)
+{
+    char is[32] = "";
+    EDDY_SCOPE(s, .timeout_ms = 0);
+
+    EDDY_GO_WITH(&s, EDDY_OPT(go, .name = "x"), unnamed, .is = is);
+    EDDY_CHECK_EQ(eddy_join(&s), 0);
+    EDDY_CHECK_STR(is, "unnamed");
+    eddy_task_set_name(NULL);
+    EDDY_CHECK_STR(eddy_task_name(), "main");
+}
+
 EDDY_TEST(a_name_is_cut_to_31_bytes)
 {
     char was[32], is[32];

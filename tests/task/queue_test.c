@@ -267,6 +267,45 @@ EDDY_TEST(cancelled_calls_did_nothing)
     EDDY_CHECK_EQ(eddy_queue_join(q), 0);
 }
 
+struct tried {
+    struct eddy_queue *q;
+    int r[8];
+};
+
+static void try_calls(void *ctx)
+{
+    struct tried *t = ctx;
+    int item = 2;
+
+    t->r[0] = eddy_queue_put(t->q, &item); /* has room */
+    t->r[1] = eddy_queue_get(t->q, &item); /* has an item */
+    t->r[2] = eddy_queue_join(t->q);
+    t->r[3] = eddy_queue_try_put(t->q, &item);
+    t->r[4] = eddy_queue_try_put(t->q, &item);
+    t->r[5] = eddy_queue_try_get(t->q, &item);
+    t->r[6] = item;
+    t->r[7] = eddy_queue_task_done(t->q);
+}
+
+EDDY_TEST(in_a_callback_only_tries_are_served)
+{
+    EDDY_OWN(eddy_queue) q = queue(2);
+    struct tried t = { .q = q };
+    int item = 1;
+
+    EDDY_CHECK_EQ(eddy_queue_put(q, &item), 0);
+    EDDY_CHECK_EQ(eddy_post(eddy_loop_current(), try_calls, &t), 0);
+    EDDY_CHECK_EQ(eddy_sleep(1), 0);
+    for (int i = 0; i < 3; i++)
+        EDDY_CHECK_ERR(t.r[i], -EDEADLK);
+    EDDY_CHECK_EQ(t.r[3], 0);
+    EDDY_CHECK_ERR(t.r[4], -EAGAIN);
+    EDDY_CHECK_EQ(t.r[5], 1);
+    EDDY_CHECK_EQ(t.r[6], 1); /* what was refused took nothing and put nothing in */
+    EDDY_CHECK_EQ(t.r[7], 0);
+    EDDY_CHECK_EQ(eddy_queue_unfinished(q), 1);
+}
+
 /* --- by chance --------------------------------------------------------------------------------------- */
 
 #define WORKERS 5

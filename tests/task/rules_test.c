@@ -292,6 +292,75 @@ EDDY_TEST(arguments_are_copied)
     EDDY_CHECK_EQ(sum, 5050);
 }
 
+struct bulky_args {
+    char bytes[1024];
+    int *ran;
+};
+
+static int bulky(struct bulky_args *a)
+{
+    *a->ran = 1;
+    return 0;
+}
+EDDY_TASK(bulky);
+
+struct just_fits_args {
+    char bytes[1016];
+    int *ran;
+};
+
+static int just_fits(struct just_fits_args *a)
+{
+    *a->ran = a->bytes[1015];
+    return 0;
+}
+EDDY_TASK(just_fits);
+
+EDDY_TEST(arguments_over_1_kib_are_einval)
+{
+    int ran = 0;
+    EDDY_SCOPE(s, .timeout_ms = 0);
+
+    EDDY_CHECK_EQ(EDDY_GO(&s, just_fits, .bytes = { [1015] = 7 }, .ran = &ran), 0);
+    EDDY_CHECK_EQ(eddy_join(&s), 0);
+    EDDY_CHECK_EQ(ran, 7);
+    EDDY_CHECK_ERR(EDDY_GO(&s, bulky, .ran = &ran), -EINVAL);
+    EDDY_CHECK_ERR(eddy_join(&s), -EINVAL); /* and it is the scope's first failure */
+    EDDY_CHECK_EQ(ran, 7);
+}
+
+EDDY_TEST(join_looks_at_an_inner_scope_first)
+{
+    int ended = UNSET;
+    EDDY_SCOPE(outer, .timeout_ms = 0);
+
+    EDDY_GO(&outer, sleeper, .ms = 5, .ended = &ended);
+    {
+        EDDY_SCOPE(inner, .timeout_ms = 0);
+        eddy_scope_cancel(&inner);
+        EDDY_CHECK_ERR(eddy_join(&outer), -ECANCELED);
+        EDDY_CHECK_EQ(ended, UNSET);
+    }
+    {
+        EDDY_SCOPE(inner, .timeout_ms = 1);
+        EDDY_CHECK_ERR(eddy_join(&outer), -ETIMEDOUT);
+    }
+    EDDY_CHECK_EQ(eddy_join(&outer), 0);
+    EDDY_CHECK_EQ(ended, 0);
+}
+
+EDDY_TEST(join_of_an_ended_scope_waits_for_its_children)
+{
+    int ended = UNSET;
+    EDDY_SCOPE(s, .timeout_ms = 0);
+
+    EDDY_GO(&s, sleeper, .ms = 60000, .ended = &ended);
+    EDDY_CHECK_EQ(eddy_yield(), 0);
+    eddy_scope_cancel(&s);
+    EDDY_CHECK_ERR(eddy_join(&s), -ECANCELED);
+    EDDY_CHECK_ERR(ended, -ECANCELED);
+}
+
 EDDY_TEST(drain_asks_then_cancels)
 {
     int ended = UNSET;
