@@ -1,12 +1,13 @@
 /*
- * Rules of eddy/task.h that show only with connections: one reset among a hundred peers, and a
- * completion that arrives together with the cancel.
+ * Rules of eddy/task.h that show only with connections: one reset among a hundred peers, a
+ * completion that arrives together with the cancel, and calls that could finish at once.
  *
  * backends: select poll epoll uring sim
  */
 #include "check.h"
 
 #include <eddy/address.h>
+#include <eddy/dns.h>
 #include <eddy/loop.h>
 #include <eddy/net.h>
 #include <eddy/stream.h>
@@ -182,4 +183,61 @@ EDDY_TEST(a_completion_that_arrives_with_the_cancel_is_delivered)
         EDDY_CHECK_MEM(got, have, "abcdef", have);
         EDDY_CHECK_MEM(rest, 6 - have, &"abcdef"[have], 6 - have);
     }
+}
+
+static int touch(void *arg)
+{
+    *(bool *)arg = true;
+    return 0;
+}
+
+/* Each of these calls has what it would wait for, and must not take it. */
+EDDY_TEST(entry_is_checked_first_though_it_could_finish)
+{
+    char address[128], buf[8];
+    struct iovec iov = { buf, 1 };
+    struct eddy_addresses found = { .count = 0 };
+    bool touched = false;
+    EDDY_OWN(eddy_listener) door = NULL;
+    EDDY_OWN(eddy_stream) near = NULL;
+    EDDY_OWN(eddy_stream) far = NULL;
+    EDDY_OWN(eddy_stream) other = NULL;
+
+    if (!EDDY_CHECK_EQ(listen_anywhere(&door, address, sizeof address), 0))
+        return;
+    EDDY_CHECK_EQ(eddy_connect(address, NULL, &near), 0);
+    EDDY_CHECK_EQ(eddy_accept(door, &far), 0);
+    EDDY_CHECK_EQ(eddy_write(near, "line\n", 5), 0);
+    EDDY_CHECK_EQ(eddy_read_exactly(far, buf, 1), 0); /* the rest is there, too */
+    EDDY_CHECK_EQ(eddy_connect(address, NULL, &other), 0);
+    eddy_stream_free(EDDY_TAKE(other));
+    {
+        EDDY_SCOPE(over, .timeout_ms = 0);
+        eddy_scope_cancel(&over);
+        EDDY_CHECK_ERR(eddy_read(far, buf, sizeof buf), -ECANCELED);
+        EDDY_CHECK_ERR(eddy_read_exactly(far, buf, 0), -ECANCELED);
+        EDDY_CHECK_ERR(eddy_read_exactly(far, buf, 1), -ECANCELED);
+        EDDY_CHECK_ERR(eddy_read_until(far, EDDY_SLICE("\n"), buf, sizeof buf), -ECANCELED);
+        EDDY_AUTO(eddy_lines) lines = eddy_lines(far, NULL);
+        EDDY_CHECK(!eddy_lines_next(&lines));
+        EDDY_CHECK_ERR(lines.status, -ECANCELED);
+        EDDY_CHECK_ERR(eddy_write(far, "x", 1), -ECANCELED);
+        EDDY_CHECK_ERR(eddy_write(far, "", 0), -ECANCELED);
+        EDDY_CHECK_ERR(eddy_writev(far, &iov, 1), -ECANCELED);
+        EDDY_CHECK_EQ(iov.iov_len, 1);
+        EDDY_CHECK_ERR(eddy_write_text(far, "x"), -ECANCELED);
+        EDDY_CHECK_ERR(eddy_stream_finish(far), -ECANCELED);
+        EDDY_CHECK_ERR(eddy_accept(door, &other), -ECANCELED);
+        EDDY_CHECK_ERR(eddy_connect(address, NULL, &other), -ECANCELED);
+        EDDY_CHECK_ERR(eddy_resolve(EDDY_SLICE("127.0.0.1"), 80, NULL, &found), -ECANCELED);
+        EDDY_CHECK_ERR(eddy_resolve(EDDY_SLICE("localhost"), 80, NULL, &found), -ECANCELED);
+        EDDY_CHECK_ERR(eddy_offload(touch, &touched), -ECANCELED);
+        EDDY_CHECK(!other && !touched);
+        EDDY_CHECK_EQ(found.count, 0);
+    }
+    /* Nothing happened: all of it can be done now. */
+    EDDY_CHECK_EQ(eddy_read_until(far, EDDY_SLICE("\n"), buf, sizeof buf), 4);
+    EDDY_CHECK_EQ(eddy_accept(door, &other), 0);
+    EDDY_CHECK_EQ(eddy_stream_finish(far), 0);
+    EDDY_CHECK_EQ(eddy_read(near, buf, sizeof buf), 0);
 }

@@ -334,6 +334,11 @@ EDDY_TEST(join_looks_at_an_inner_scope_first)
     int ended = UNSET;
     EDDY_SCOPE(outer, .timeout_ms = 0);
 
+    {
+        EDDY_SCOPE(inner, .timeout_ms = 0);
+        eddy_scope_cancel(&inner);
+        EDDY_CHECK_ERR(eddy_join(&outer), -ECANCELED); /* though nobody is to be waited for */
+    }
     EDDY_GO(&outer, sleeper, .ms = 5, .ended = &ended);
     {
         EDDY_SCOPE(inner, .timeout_ms = 0);

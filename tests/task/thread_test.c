@@ -133,6 +133,11 @@ EDDY_TEST(cancel_ends_its_waits_and_its_tasks)
     EDDY_CHECK_EQ(s.later, -ECANCELED);
 }
 
+static void none(void *ctx)
+{
+    (void)ctx;
+}
+
 EDDY_TEST(a_cancelled_join_leaves_the_thread_running)
 {
     struct eddy_thread *t;
@@ -145,6 +150,13 @@ EDDY_TEST(a_cancelled_join_leaves_the_thread_running)
         EDDY_CHECK_EQ(eddy_thread_join(t, &result), -ETIMEDOUT);
     }
     eddy_thread_cancel(t);
+    while (eddy_thread_post(t, none, NULL) == 0)
+        ; /* refused: it has ended, or does so without another wait */
+    {
+        EDDY_SCOPE(scope, .timeout_ms = 0);
+        eddy_scope_cancel(&scope);
+        EDDY_CHECK_EQ(eddy_thread_join(t, &result), -ECANCELED);
+    }
     EDDY_CHECK_EQ(eddy_thread_join(t, &result), 0);
     EDDY_CHECK_EQ(result, -ECANCELED);
 }
