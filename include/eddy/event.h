@@ -24,6 +24,7 @@
  *  A failure is the runner's, and the next in line runs          once_failed_is_tried_again
  *  So is a cancelled runner's                                    once_cancelled_is_tried_again
  *  Who waits may be cancelled: it is out of line                 *_cancelled_is_out_of_line
+ *  A callback may not wait: -EDEADLK                             event_in_a_callback_is_edeadlk
  *  No waiter is lost, whoever is cancelled when                  *_survives_random_cancels
  *  Misuse is told: running inside the run, finishing too often   misuse_of_once_is_told,
  *                                                                misuse_of_a_wait_group_is_told

@@ -8,6 +8,35 @@
  * stalls of 100 ms (EDDY_DEBUG_STALL_MS), names the callback that made a call which would wait, and
  * tells at the loop's end which listeners and connections were never closed, and where they were
  * made. It reports to the log (eddy/log.h), and to standard error when no log is set.
+ *
+ * What holds, with the test that shows it (tests/task/inspect_test.c, and stall_test.c for what is
+ * reported to the log, on every driver):
+ *
+ *  rule                               test
+ *  ---------------------------------  ------------------------------------------------------------
+ *  Counters are exact, and told to    counters_are_exact,
+ *   readers of any size               a_report_is_filled_by_the_readers_size
+ *  Time asleep is no load, a long     time_asleep_is_told_apart,
+ *   callback is                       a_long_callback_is_no_sleep
+ *  Each task of every scope is told   each_task_is_told_once,
+ *   once                              tasks_of_all_scopes_are_told
+ *  The list ends when it was enough   the_list_ends_when_it_was_enough
+ *  Busy time is measured while        busy_time_is_measured_while_watched_only
+ *   watched only
+ *  A dump shows stacks and            a_dump_shows_a_sleeping_tasks_stack_and_birthplace
+ *   birthplaces
+ *  Equal stacks are told once         tasks_with_equal_stacks_are_told_once,
+ *                                     stacks_of_equal_depth_are_told_apart
+ *  A dump is bounded                  a_dump_is_bounded
+ *  A write that fails ends it         a_dump_that_cannot_be_written_says_so
+ *  A signal asks for one              a_signal_asks_for_a_dump_and_a_second_one_goes_on
+ *  Who holds the loop is named while  a_callback_that_holds_the_loop_is_reported_while_it_does,
+ *   it does, and once                 a_task_that_holds_the_loop_is_named_with_its_birthplace,
+ *                                     one_stall_is_told_once
+ *  Reports are at most one a second   reports_are_at_most_one_a_second
+ *  Debug names callbacks that would   a_callback_that_would_wait_is_named,
+ *   wait, and what was never closed   what_was_never_closed_is_told_at_the_end_with_its_birthplace
+ *  Without it nothing is said         without_debug_nothing_is_said
  */
 #ifndef EDDY_INSPECT_H
 #define EDDY_INSPECT_H

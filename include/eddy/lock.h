@@ -41,8 +41,8 @@
  *                                                                locked_cancelled_is_not_locked
  *  Readers share, a writer is alone                              readers_share_a_writer_is_alone
  *  Readers who come after a writer wait behind it                a_writer_is_not_starved
- *  A writer who leaves the line lets the readers behind it in    a_writer_who_leaves_lets_
- *                                                                 readers_in
+ *  A writer who leaves the line lets the readers behind it in
+ *                                                               a_writer_who_leaves_lets_readers_in
  *  A condition's wait has the mutex again, cancelled or not      a_condition_has_its_mutex_again
  *  A notification is taken by one who was waiting, never lost    a_notification_is_not_lost
  */

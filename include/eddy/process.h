@@ -1,5 +1,21 @@
 /*
  * eddy/process.h - child processes
+ *
+ * What holds, by a pidfd and without, with the test that shows it (tests/process/child_test.c):
+ *
+ *  rule                                         test
+ *  -------------------------------------------  --------------------------------------------------
+ *  The status comes when the child has ended    the_status_comes_when_the_child_has_ended
+ *  A signal that killed it is told              a_child_killed_by_a_signal_is_told_so
+ *  One that has ended already is told at once   one_that_has_ended_already_is_told_at_once
+ *  A call looks at its scope first; a           a_cancelled_wait_reaps_nothing_and_may_be_repeated
+ *   cancelled one reaps nothing
+ *  Other children are not reaped                other_children_are_not_reaped
+ *  Any number may be waited for at a time       many_children_end_together
+ *  Who is no child is refused                   who_is_no_child_is_refused
+ *  SIGCHLD is given back                        sigchld_is_given_back
+ *  Without pidfds another loop's SIGCHLD is     without_pidfd_another_loops_sigchld_is_busy
+ *   -EBUSY
  */
 #ifndef EDDY_PROCESS_H
 #define EDDY_PROCESS_H

@@ -12,6 +12,25 @@
  * count as one. Functions of eddy_loop_on_signal() (eddy/loop.h) and other objects on the same loop
  * hear of them, too. What stood there before is called as well when it was a handler, and put back
  * when nobody on the loop hears the signal any more.
+ *
+ * What holds, with the test that shows it (tests/task/signal_test.c, on every driver):
+ *
+ *  rule                                test
+ *  ----------------------------------  -----------------------------------------------------------
+ *  Between two waits signals are       what_comes_between_two_waits_is_kept_lowest_first
+ *   kept, and told lowest number
+ *   first
+ *  The one who waited longest is told  each_signal_is_told_to_the_one_who_waited_longest
+ *  A call looks at its scope first; a  a_cancelled_wait_loses_no_signal
+ *   cancelled one loses nothing
+ *  A single wait takes the signal and  a_single_wait_takes_the_signal_and_gives_it_back
+ *   gives it back
+ *  All on the loop hear of it, and     all_on_the_loop_hear_of_it_and_the_last_gives_it_back
+ *   the last gives it back
+ *  Another loop's is -EBUSY, what is   a_signal_is_one_loops_at_a_time_and_not_every_number_is_one
+ *   no signal to be taken -EINVAL
+ *  What cannot be opened leaves        what_cannot_be_opened_leaves_nothing_taken
+ *   nothing taken
  */
 #ifndef EDDY_SIGNAL_H
 #define EDDY_SIGNAL_H

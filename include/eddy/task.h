@@ -30,16 +30,20 @@
  *  The first child that fails cancels its siblings ...             first_failure_cancels_siblings
  *  ... and the body's next wait                                    first_failure_cancels_body
  *  eddy_join() returns that failure, not the -ECANCELED it caused  join_returns_first_failure
+ *  ... and looks first at scopes entered inside the joined one
+ *                                                                 join_looks_at_an_inner_scope_first
  *  .isolate: children fail alone; on_fail and a counter hear of it isolated_children_fail_alone
  *  A child runs from its first line even if cancelled at birth     child_runs_though_cancelled
  *  Cancellation is level-triggered: every later wait fails too     cancellation_is_level
- *  A call looks at its scope first and then has done nothing       entry_is_checked_first
+ *  A call looks at its scope first and then has done nothing       entry_is_checked_first,
+ *                                         entry_is_checked_first_though_it_could_finish
  *  What completed when the cancel arrives is returned              completion_wins,
  *                                 a_completion_that_arrives_with_the_cancel_is_delivered
  *  The innermost scope's own deadline is -ETIMEDOUT                own_deadline_is_etimedout
  *  An outer scope's end is -ECANCELED, and outranks                outer_end_is_ecanceled
  *  EDDY_SHIELD lets a farewell wait, for its own time              shield_lets_a_farewell_wait
  *  Arguments are copied when the task is made                      arguments_are_copied
+ *  Over 1 KiB of them are refused                                  arguments_over_1_kib_are_einval
  *  One echo peer's reset ends one peer                             one_reset_ends_one_peer
  *  A drain asks politely, then cancels                             drain_asks_then_cancels
  *  A callback may not wait: -EDEADLK                               callback_gets_edeadlk

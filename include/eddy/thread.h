@@ -13,6 +13,25 @@
  * Loops share nothing, so a thread is reached from outside by the calls below, by eddy_post() to
  * its loop, and by the channels and futures that say so. Blocking work that needs no loop is
  * eddy_offload()'s (eddy/task.h).
+ *
+ * What holds, with the test that shows it (tests/task/thread_test.c, on every driver):
+ *
+ *  rule                                            test
+ *  ----------------------------------------------  -----------------------------------------------
+ *  Join gives what the function returned           join_gives_what_the_function_returned
+ *  The function is plain code, on a loop of its    the_function_is_plain_code_on_a_loop_of_its_own
+ *   own
+ *  Cancel ends its waits and those of its tasks    cancel_ends_its_waits_and_its_tasks
+ *  A cancelled join leaves it running, and may be  a_cancelled_join_leaves_the_thread_running
+ *   repeated
+ *  Free cancels and waits                          free_cancels_and_waits
+ *  A callback may not join (-EDEADLK), and blocks  in_a_callback_join_is_refused_and_free_blocks
+ *   in free
+ *  A join holds up one task; a second one is       one_task_joins_while_others_run
+ *   -EBUSY
+ *  Posts reach it until its loop ends              posts_reach_it_until_its_loop_ends
+ *  What its loop refuses is told by start          what_its_loop_refuses_is_told_by_start
+ *  Threads begin and end in any number and order   many_threads_begin_and_end
  */
 #ifndef EDDY_THREAD_H
 #define EDDY_THREAD_H

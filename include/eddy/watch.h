@@ -7,18 +7,19 @@
  *
  * What holds, with the test that shows it (tests/loop/watch_test.c, on every real backend):
  *
- *  rule                                                     test
- *  -------------------------------------------------------  ----------------------------------
- *  What is still ready is told again                        what_is_still_ready_is_told_again
- *  Input and output have a watch each, and only one         input_and_output_are_watched_apart
- *  A freed watch tells nothing more                         a_freed_watch_tells_nothing
- *  It may be freed in its own call                          it_may_be_freed_in_its_own_call
- *  One that nobody frees ends with its loop                 one_that_nobody_frees_ends_with_...
- *  A hang-up is told                                        a_hang_up_is_told
- *  A descriptor closed under it is told once, then nothing  a_closed_descriptor_is_told_once
- *  epoll refuses regular files: -EPERM                      a_regular_file_is_the_backends_affair
- *  select refuses what is past FD_SETSIZE: -ERANGE          past_fd_setsize_is_the_backends_...
- *  No event and no descriptor are errors                    wrong_use_is_an_error
+ *  rule                                                   test
+ *  -----------------------------------------------------  ----------------------------------------
+ *  What is still ready is told again                      what_is_still_ready_is_told_again
+ *  Input and output have a watch each, and only one       input_and_output_are_watched_apart
+ *  A freed watch tells nothing more                       a_freed_watch_tells_nothing
+ *  It may be freed in its own call                        it_may_be_freed_in_its_own_call
+ *  One that nobody frees ends with its loop               one_that_nobody_frees_ends_with_its_loop
+ *  A hang-up is told                                      a_hang_up_is_told
+ *  A descriptor closed under it is told once, then        a_closed_descriptor_is_told_once
+ *   nothing
+ *  epoll refuses regular files: -EPERM                    a_regular_file_is_the_backends_affair
+ *  select refuses what is past FD_SETSIZE: -ERANGE        past_fd_setsize_is_the_backends_affair
+ *  No event and no descriptor are errors                  wrong_use_is_an_error
  */
 #ifndef EDDY_WATCH_H
 #define EDDY_WATCH_H

@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 
 /* In the simulator a long sleep of the other thread would be over at once: its loop is a real one. */
 #define REAL                                                                                       \
@@ -151,7 +152,8 @@ EDDY_TEST(a_cancelled_join_leaves_the_thread_running)
     }
     eddy_thread_cancel(t);
     while (eddy_thread_post(t, none, NULL) == 0)
-        ; /* refused: it has ended, or does so without another wait */
+        ;
+    nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL); /* most likely it has ended now */
     {
         EDDY_SCOPE(scope, .timeout_ms = 0);
         eddy_scope_cancel(&scope);
