@@ -31,7 +31,7 @@
  *  ... and the body's next wait                                    first_failure_cancels_body
  *  eddy_join() returns that failure, not the -ECANCELED it caused  join_returns_first_failure
  *  ... and looks first at scopes entered inside the joined one
- *                                                                 join_looks_at_an_inner_scope_first
+ *                                                                join_looks_at_an_inner_scope_first
  *  .isolate: children fail alone; on_fail and a counter hear of it isolated_children_fail_alone
  *  A child runs from its first line even if cancelled at birth     child_runs_though_cancelled
  *  Cancellation is level-triggered: every later wait fails too     cancellation_is_level
