@@ -152,11 +152,10 @@ static int ask(struct dns_channel *c, const char *host, int family, struct asker
 /* A driver that makes up its network has names in it. */
 static int ask_driver(const char *name, int family, struct asker *a)
 {
-    struct sockaddr_storage found[EDDY_ADDRESSES_MAX];
-    struct eddy_lookup lookup = { .name = name,
-                                  .family = family,
-                                  .cap = EDDY_ADDRESSES_MAX,
-                                  .ret = found };
+    struct sockaddr_storage found[EDDY_ADDRESSES_MAX] = { 0 };
+    struct eddy_lookup lookup = {
+        .name = name, .family = family, .cap = EDDY_ADDRESSES_MAX, .ret = found
+    };
     struct eddy_op op;
 
     eddy_op_lookup(&op, &lookup, NULL);

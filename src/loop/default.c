@@ -7,7 +7,7 @@
  */
 #include "loop/backend.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 
@@ -70,11 +70,12 @@ const char *eddy_default_objection(const char *backend, const struct eddy_kernel
 
 unsigned eddy_kernel_version(void)
 {
-    unsigned major, minor;
     struct utsname name;
+    char *rest;
 
-    if (uname(&name) < 0 || strcmp(name.sysname, "Linux") != 0 ||
-        sscanf(name.release, "%u.%u", &major, &minor) != 2)
+    if (uname(&name) < 0 || strcmp(name.sysname, "Linux") != 0)
         return 0;
-    return KERNEL(major, minor);
+    unsigned long major = strtoul(name.release, &rest, 10);
+    unsigned long minor = *rest == '.' ? strtoul(rest + 1, NULL, 10) : 0;
+    return KERNEL((unsigned)major, (unsigned)minor);
 }

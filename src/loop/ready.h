@@ -58,7 +58,7 @@ int eddy_ready_grow(struct ready_driver *r, int fd); /* the table, to hold @fd *
 int eddy_ready_update(struct ready_driver *r, int fd, bool shrink);
 
 /* ready_send.c: the result, or -EAGAIN: it has to wait. */
-int eddy_ready_send(struct ready_driver *r, struct eddy_op *op);
+int eddy_ready_send(struct ready_driver *d, struct eddy_op *op);
 
 /* ready_file.c: operations on files. The third: @fd is ready, and files wait for it. */
 bool eddy_ready_file_submit(struct ready_driver *r, struct eddy_op *op);

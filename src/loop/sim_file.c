@@ -75,14 +75,15 @@ static int do_open(struct sim *s, struct sim_slot *errand, const struct eddy_fil
 {
     struct sim_host *h = s->hosts[errand->host];
     char path[PATH_MAX];
-    struct sim_slot *slot;
-    struct sim_file *file;
+    struct sim_slot *slot = NULL;
+    struct sim_file *file = NULL;
 
     int r = path_of(errand, f, path);
     if (r == 0)
         r = eddy_sim_slot_new(s, SIM_FILE, &slot);
     if (r < 0)
         return r;
+    assert(slot);
     r = eddy_sim_disk_open(s, h, path, f->flags, f->mode, &file);
     if (r < 0) {
         eddy_sim_slot_free(s, slot);
