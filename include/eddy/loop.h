@@ -19,6 +19,38 @@
  * callback forks, its code may go on in the child and wait as plain code does; when it returns
  * there, the wait or run of plain code that it was called from ends with -EDDY_EFORKED. Descriptors
  * are copies, as ever. (A child made by a bare clone(2) is not noticed.)
+ *
+ * What holds, with the test that shows it (tests/loop/: loop_, post_, idle_ and guest_test.c;
+ * tests/task/fork_test.c), on every driver:
+ *
+ *  rule                                            test
+ *  ----------------------------------------------  ----------------------------------------------
+ *  Posts of one thread keep their order            posts_of_each_thread_arrive_once_and_in_order
+ *  A post costs a system call only when the loop
+ *   sleeps                                 a_post_that_finds_the_loop_asleep_costs_one_system_call,
+ *                                                  a_post_to_a_busy_loop_costs_none
+ *  An ending loop runs what was posted, then
+ *   refuses                                an_ending_loop_runs_what_was_posted_and_what_that_posts,
+ *                                                  a_post_without_end_is_refused_at_the_end
+ *  Alarms are never early                          alarms_fire_in_deadline_order_and_never_early
+ *  A signal is a callback, and given back          a_signal_becomes_a_callback_and_is_given_back
+ *  One loop a thread, which ends with it  a_thread_has_one_loop_and_an_unknown_backend_is_an_error,
+ *                                                  a_threads_loop_ends_with_it
+ *  Idle work comes after all else                  whatever_else_there_is_comes_first
+ *  ... a slice an iteration, until it says false
+ *                                a_slice_runs_in_each_iteration_that_finds_nothing_until_it_says_no
+ *  ... in turn with others                         several_take_turns
+ *  ... and lets the loop sleep when there is none  the_loop_sleeps_when_no_slice_is_wanted
+ *  A host that watches the descriptor misses
+ *   nothing                                  tasks_talk_while_the_host_only_watches_the_descriptor,
+ *                                                  a_timer_armed_between_turns_is_heard_of,
+ *                                                  a_post_of_another_thread_wakes_the_host,
+ *                                                  what_is_ready_after_a_turn_asks_for_another
+ *  ... nor one that turns at the timeout           turning_at_the_timeout_is_enough_for_timers
+ *  After a fork each process has its own   the_child_makes_a_loop_of_its_own_and_the_parent_goes_on
+ *  ... and the parent's answers -EDDY_EFORKED      whatever_is_the_parents_answers_eforked
+ *  ... to tasks and callbacks that fork, too      where_a_task_forks_the_childs_plain_code_is_told,
+ *                                                  where_a_callback_forks_the_childs_run_is_told
  */
 #ifndef EDDY_LOOP_H
 #define EDDY_LOOP_H
