@@ -13,12 +13,18 @@
  * An iteration: due timers; the ready queue as it stood; submit and wait; completions.
  *
  * A loop belongs to the process that made it. In the child of a fork(2) the parent's loop, its
- * scopes and its connections answer -EDDY_EFORKED and touch nothing that the parent goes on with;
- * its signals have been given back; and the first call that waits makes the child a loop of its
- * own. Of whatever else was made on the parent's loop make no use in the child. Where a task or a
- * callback forks, its code may go on in the child and wait as plain code does; when it returns
- * there, the wait or run of plain code that it was called from ends with -EDDY_EFORKED. Descriptors
- * are copies, as ever. (A child made by a bare clone(2) is not noticed.)
+ * scopes and whatever was made on it (listeners, streams, files, generators, signals, servers,
+ * threads) answer -EDDY_EFORKED and touch nothing that the parent goes on with. So do channels,
+ * queues and futures made since the program had its first loop, and locks, events and the like that
+ * a task of the parent's has used; one that nobody has used yet is the child's own. What has no
+ * result does nothing: an alarm does not ring, a transport tells nobody anything. What frees or
+ * ends any of them may be called, as cleanups do: it waits for nobody, closes the child's copy of
+ * the descriptor, and frees what nothing else of the parent's may still point to.
+ *
+ * The loop's signals have been given back, and the first call that waits makes the child a loop of
+ * its own. Where a task or a callback forks, its code may go on in the child and wait as plain code
+ * does; when it returns there, the wait or run of plain code that it was called from ends with
+ * -EDDY_EFORKED. Descriptors are copies, as ever. (A child made by a bare clone(2) is not noticed.)
  *
  * What holds, with the test that shows it (tests/loop/: loop_, post_, idle_ and guest_test.c;
  * tests/task/fork_test.c), on every driver:

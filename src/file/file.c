@@ -40,14 +40,20 @@ int eddy_file_open(const char *path, int flags, unsigned mode, struct eddy_file 
     return 0;
 }
 
+static int check(const struct eddy_file *f)
+{
+    return eddy_loop_is_parents(f->loop) ? -EDDY_EFORKED : eddy__wait_check();
+}
+
 ssize_t eddy_file_read(struct eddy_file *f, void *buf, size_t cap, int64_t offset)
 {
     struct eddy_file_op op;
 
-    if (offset < 0) {
-        int r = eddy__wait_check();
-        return r < 0 ? r : -EINVAL;
-    }
+    int r = check(f);
+    if (r < 0)
+        return r;
+    if (offset < 0)
+        return -EINVAL;
     eddy_op_read(&op, f->fd, buf, cap < INT_MAX ? cap : INT_MAX, offset, NULL);
     return eddy__op_wait(&op.op);
 }
@@ -56,7 +62,7 @@ int eddy_file_write(struct eddy_file *f, const void *buf, size_t len, int64_t of
 {
     const char *at = buf;
 
-    int r = eddy__wait_check();
+    int r = check(f);
     if (r < 0)
         return r;
     if (offset < 0)
@@ -80,7 +86,8 @@ int eddy_file_sync(struct eddy_file *f)
     struct eddy_file_op op;
 
     eddy_op_fsync(&op, f->fd, false, NULL);
-    return eddy__op_wait(&op.op);
+    int r = check(f);
+    return r < 0 ? r : eddy__op_wait(&op.op);
 }
 
 int64_t eddy_file_size(struct eddy_file *f)
@@ -89,7 +96,9 @@ int64_t eddy_file_size(struct eddy_file *f)
     struct statx about;
 
     eddy_op_stat(&op, f->fd, "", AT_EMPTY_PATH, &about, NULL);
-    int r = eddy__op_wait(&op.op);
+    int r = check(f);
+    if (r == 0)
+        r = eddy__op_wait(&op.op);
     return r < 0 ? r : (int64_t)about.stx_size;
 }
 

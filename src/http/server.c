@@ -187,8 +187,9 @@ static int wait_stopped(struct eddy_http_server *server)
 
 int eddy_http_stop(struct eddy_http_server *server, int64_t grace_ms)
 {
+    if (eddy__loop_is_parents(server->loop))
+        return -EDDY_EFORKED;
     int r = eddy__wait_check();
-
     if (r == -EDEADLK)
         return r;
     begin_stop(server, grace_ms);
@@ -201,6 +202,12 @@ void eddy_http_server_free(struct eddy_http_server *server)
 {
     if (!server)
         return;
+    if (eddy__loop_is_parents(server->loop)) {
+        /* Its connections lie there as the fork found them. */
+        eddy_listener_free(server->listener);
+        server->listener = NULL;
+        return;
+    }
     begin_stop(server, 0);
     if (!is_stopped(server) && eddy__wait_check() != -EDEADLK) {
         /* A cancelled task, too, must see its server gone: its handlers' memory may be its own. */

@@ -10,7 +10,12 @@
  * The fork may have been made by a task or a callback, deep in an iteration, which goes on in the
  * child when that returns. It finds nothing more to do and ends with -EDDY_EFORKED.
  *
- * Loops of other threads are recognised by their number: who uses one is told the same.
+ * Loops of other threads are recognised by their number: who uses one is told the same. So is who
+ * uses what was made on a loop: it knows its loop, or (channels, futures, locks) the number.
+ *
+ * Plain code of the parent that waited when a task or a callback forked comes back from its wait in
+ * the child, and its frame goes, with what stood in it in some list or in the wheel of timers. So in
+ * the child nothing is taken out of, or put into, those any more.
  */
 #include "base/sys.h"
 #include "loop/loop.h"
@@ -21,9 +26,8 @@ unsigned eddy_forks;
 
 /* --- a driver that refuses ------------------------------------------------------------------------ */
 
-static bool dead_submit(struct eddy_driver *d, struct eddy_op *op)
+bool eddy_dead_submit(struct eddy_op *op)
 {
-    (void)d;
     op->more = false;
     op->res = -EDDY_EFORKED;
     /* The child's copy of a descriptor is the child's to close. */
@@ -34,13 +38,24 @@ static bool dead_submit(struct eddy_driver *d, struct eddy_op *op)
     return true;
 }
 
-static bool dead_cancel(struct eddy_driver *d, struct eddy_op *op)
+bool eddy_dead_cancel(struct eddy_op *op)
 {
-    (void)d;
     op->more = false;
     op->pending = false;
     op->res = -ECANCELED;
     return true;
+}
+
+static bool dead_submit(struct eddy_driver *d, struct eddy_op *op)
+{
+    (void)d;
+    return eddy_dead_submit(op);
+}
+
+static bool dead_cancel(struct eddy_driver *d, struct eddy_op *op)
+{
+    (void)d;
+    return eddy_dead_cancel(op);
 }
 
 static int dead_turn(struct eddy_driver *d, int64_t timeout_ns)
@@ -99,6 +114,11 @@ const struct eddy_driver_ops eddy_driver_dead = {
     .random = eddy_sockets_random,
 };
 
+bool eddy__loop_is_parents(const struct eddy_loop *loop)
+{
+    return eddy_loop_is_parents(loop);
+}
+
 /* --- in the child ------------------------------------------------------------------------------------ */
 
 static struct eddy_driver dead = { .ops = &eddy_driver_dead, .backend = "dead" };
@@ -118,8 +138,7 @@ static void forget(struct eddy_list *list)
 static void abandon(struct eddy_loop *loop)
 {
     loop->driver->ops->abandon(loop->driver);
-    if (loop->guest)
-        eddy_guest_abandon(loop);
+    eddy_guest_free(loop);
     loop->driver = &dead;
     forget(&loop->ready);
     forget(&loop->batch);

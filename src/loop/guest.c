@@ -60,21 +60,16 @@ void eddy_guest_rest(struct eddy_loop *loop)
 
 void eddy_guest_free(struct eddy_loop *loop)
 {
-    if (!loop->guest)
-        return;
-    eddy_guest_abandon(loop);
-    eddy__free(loop->guest, sizeof *loop->guest);
-    loop->guest = NULL;
-}
-
-void eddy_guest_abandon(struct eddy_loop *loop)
-{
     struct eddy_guest *g = loop->guest;
 
+    if (!g)
+        return;
     if (g->timer >= 0)
         eddy__sys.close(g->timer);
     if (g->fd >= 0)
         eddy__sys.close(g->fd);
+    loop->guest = NULL;
+    eddy__free(g, sizeof *g);
 }
 
 static int watch(struct eddy_guest *g, int fd)

@@ -54,6 +54,8 @@ bool eddy__op_submit(struct eddy_loop *loop, struct eddy_op *op)
         op->res = -ECONNRESET;
         return true;
     }
+    if (eddy_loop_is_parents(loop))
+        return eddy_dead_submit(op);
     eddy_loop_touch(loop);
     return loop->driver->ops->submit(loop->driver, op);
 }
@@ -61,6 +63,8 @@ bool eddy__op_submit(struct eddy_loop *loop, struct eddy_op *op)
 bool eddy__op_cancel(struct eddy_loop *loop, struct eddy_op *op)
 {
     assert(op->pending);
+    if (eddy_loop_is_parents(loop))
+        return eddy_dead_cancel(op);
     eddy_loop_touch(loop);
     return loop->driver->ops->cancel(loop->driver, op);
 }
@@ -99,6 +103,8 @@ void eddy__soon_cancel(struct eddy_soon *s)
 void eddy__timer_start(struct eddy_loop *loop, struct eddy_timer *t, int64_t deadline_ns,
                        eddy_timer_fn *fire)
 {
+    if (eddy_loop_is_parents(loop))
+        return;
     eddy_wheel_cancel(&loop->wheel, t);
     eddy_wheel_arm(&loop->wheel, t, deadline_ns, fire);
     eddy_loop_touch(loop);
@@ -106,7 +112,8 @@ void eddy__timer_start(struct eddy_loop *loop, struct eddy_timer *t, int64_t dea
 
 void eddy__timer_stop(struct eddy_loop *loop, struct eddy_timer *t)
 {
-    eddy_wheel_cancel(&loop->wheel, t);
+    if (!eddy_loop_is_parents(loop))
+        eddy_wheel_cancel(&loop->wheel, t);
 }
 
 /* Under the simulator: who is ready together runs in any order. Each round deals the cards into two

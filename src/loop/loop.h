@@ -191,16 +191,24 @@ extern unsigned eddy_forks; /* how many lie between the program's first process 
 int eddy_fork_watch(void);
 void eddy_loop_set(struct eddy_loop *loop); /* this thread's, or NULL */
 void eddy_signals_forked(void);
+static inline bool eddy_forked_since(unsigned forks)
+{
+    return __builtin_expect(forks != eddy_forks, 0);
+}
 static inline bool eddy_loop_is_parents(const struct eddy_loop *loop)
 {
-    return __builtin_expect(loop->forks != eddy_forks, 0);
+    return eddy_forked_since(loop->forks);
 }
+bool eddy_dead_submit(struct eddy_op *op); /* refused; but the child's descriptors are closed */
+bool eddy_dead_cancel(struct eddy_op *op);
+
+/* The same for other libraries of ours. */
+EDDY_PRIVATE bool eddy__loop_is_parents(const struct eddy_loop *loop);
 
 /* guest.c. touch: something outside a turn may have made work for one. rest: a turn is over. */
 void eddy_guest_touch(struct eddy_loop *loop);
 void eddy_guest_rest(struct eddy_loop *loop);
 void eddy_guest_free(struct eddy_loop *loop);
-void eddy_guest_abandon(struct eddy_loop *loop); /* close its descriptors */
 static inline void eddy_loop_touch(struct eddy_loop *loop)
 {
     if (__builtin_expect(loop->guest != NULL, 0))

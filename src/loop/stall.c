@@ -308,6 +308,8 @@ int eddy_stall_watch(struct eddy_loop *loop, int64_t threshold_ms)
 {
     const int64_t threshold_ns = (threshold_ms ? threshold_ms : THRESHOLD_MS) * 1000000;
 
+    if (eddy_loop_is_parents(loop))
+        return -EDDY_EFORKED;
     if (threshold_ms < 0) {
         if (loop->stall)
             leave(loop);

@@ -278,16 +278,18 @@ void eddy_listener_free(struct eddy_listener *l)
 
     if (!l || l->freeing)
         return;
+    const bool ours = !eddy_loop_is_parents(l->loop); /* else the path is the parent's, too */
     l->freeing = true;
     l->on_accept = NULL;
     eddy__timer_stop(l->loop, &l->retry);
-    while ((link = eddy_list_shift(&l->waiters)))
+    while (ours && (link = eddy_list_shift(&l->waiters)))
         eddy__wake(&eddy_container_of(link, struct acceptor, link)->wait, -EBADF);
     if (l->next) {
         eddy_transport_close(l->next, 0);
         l->next = NULL;
     }
-    forget_path(l);
+    if (ours)
+        forget_path(l);
     eddy__soon_cancel(&l->soon);
     cancel_accept(l);
     if (!l->busy)
@@ -332,8 +334,9 @@ static void interrupted(struct eddy_wait *w, int why)
 
 int eddy_accept(struct eddy_listener *l, struct eddy_stream **ret_stream)
 {
+    if (eddy_loop_is_parents(l->loop))
+        return -EDDY_EFORKED;
     int r = eddy__wait_check();
-
     if (r < 0)
         return r;
     if (eddy_draining())
@@ -366,6 +369,8 @@ static void start_soon(struct eddy_soon *soon)
 int eddy__listener_start(struct eddy_listener *l,
                          void (*on_accept)(void *ctx, struct eddy_transport *t), void *ctx)
 {
+    if (eddy_loop_is_parents(l->loop))
+        return -EDDY_EFORKED;
     if (l->on_accept || !eddy_list_is_empty(&l->waiters))
         return -EBUSY;
     l->on_accept = on_accept;

@@ -175,6 +175,8 @@ static void close_transport(struct eddy_transport *base, int why)
     p->closing = true;
     p->resumed = false;
     p->why = why;
+    if (eddy_loop_is_parents(p->loop))
+        return;
     while (p->writes.head) {
         p->writes.head->res = -ECANCELED;
         spend(p);

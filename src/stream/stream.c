@@ -36,6 +36,8 @@ static void wake(struct eddy_wait **at, int result)
 /* Why nothing can be done on @s any more. */
 static int gone(const struct eddy_stream *s)
 {
+    if (eddy_forked_since(s->forks))
+        return -EDDY_EFORKED;
     if (s->broken)
         return -EDDY_EBROKEN;
     if (s->closing)
@@ -98,7 +100,7 @@ static const struct eddy_protocol orphan_protocol = { .size = sizeof(struct eddy
 
 int stream_read_begin(struct eddy_stream *s)
 {
-    int r = eddy__wait_check();
+    int r = eddy_forked_since(s->forks) ? -EDDY_EFORKED : eddy__wait_check();
 
     if (r < 0)
         return r;
@@ -244,7 +246,7 @@ static void write_interrupted(struct eddy_wait *w, int why)
 
 static int write_or_finish(struct eddy_stream *s, struct iovec *iov, unsigned count, bool finish)
 {
-    int r = eddy__wait_check();
+    int r = eddy_forked_since(s->forks) ? -EDDY_EFORKED : eddy__wait_check();
 
     if (r < 0)
         return r;
@@ -303,6 +305,7 @@ int eddy_stream_of(struct eddy_transport *t, struct eddy_stream **ret_stream)
     if (!s)
         return -ENOMEM;
     s->t = t;
+    s->forks = eddy_forks;
     if (eddy_transport_info(t, EDDY_INFO_FD, &s->fd) < 0)
         s->fd = -1;
     s->in = EDDY_BUFFER(IN_MAX);
@@ -340,7 +343,8 @@ void eddy_stream_free(struct eddy_stream *s)
 {
     if (!s)
         return;
-    assert(!s->reading && !s->writing && !s->closer && "a call on the stream is waiting");
+    assert((eddy_forked_since(s->forks) || (!s->reading && !s->writing && !s->closer)) &&
+           "a call on the stream is waiting");
     if (s->t) {
         eddy_transport_use(s->t, &orphan_protocol, NULL);
         eddy_transport_close(s->t, 0);
@@ -357,21 +361,23 @@ int eddy_stream_close(struct eddy_stream *s)
     if (!s->t)
         return first ? s->why : 0;
     eddy_transport_close(s->t, 0);
+    if (eddy_forked_since(s->forks))
+        return -EDDY_EFORKED;
     int r = eddy__wait_check();
     if (r == -EDEADLK || r == -ENOMEM || s->closer)
         return 0;
     struct call call = { .wait = EDDY_WAIT(NULL, "close"), .s = s };
     s->closer = &call.wait;
-    eddy__wait(&call.wait);
-    return s->why;
+    r = eddy__wait(&call.wait);
+    return r < 0 ? r : s->why;
 }
 
 int eddy_stream_take_transport(struct eddy_stream *s, struct eddy_transport **ret_t,
                                struct eddy_buffer *ret_kept)
 {
-    if (s->reading || s->writing || s->closer)
-        return -EBUSY;
     int r = gone(s);
+    if (r != -EDDY_EFORKED && (s->reading || s->writing || s->closer))
+        return -EBUSY;
     if (r < 0)
         return r;
     eddy_transport_pause(s->t);
@@ -387,6 +393,8 @@ int eddy_stream_take_transport(struct eddy_stream *s, struct eddy_transport **re
 
 int eddy_stream_info(const struct eddy_stream *s, enum eddy_transport_key key, void *ret_value)
 {
+    if (eddy_forked_since(s->forks))
+        return -EDDY_EFORKED;
     return s->t ? eddy_transport_info(s->t, key, ret_value) : -EBADF;
 }
 

@@ -407,6 +407,11 @@ static void close_transport(struct eddy_transport *base, int why)
     t->closing = true;
     t->why = why;
     t->resumed = false;
+    if (eddy_loop_is_parents(t->loop)) { /* nobody will be told; but this copy is the child's */
+        eddy_op_close(&t->in, t->fd, NULL);
+        (void)eddy_dead_submit(&t->in);
+        return;
+    }
     cancel_input(t);
     if (t->out.pending && eddy__op_cancel(t->loop, &t->out))
         t->out.pending = false;

@@ -27,6 +27,7 @@ int eddy_channel_new(size_t item_size, const struct eddy_channel_options *option
         return -ENOMEM;
     *ch = (struct eddy_channel){ .item_size = item_size,
                                  .capacity = capacity,
+                                 .forks = eddy_forks,
                                  .shared = options && options->shared,
                                  .bytes = bytes };
     eddy_list_init(&ch->senders);
@@ -41,6 +42,10 @@ void eddy_channel_free(struct eddy_channel *ch)
 {
     if (!ch)
         return;
+    if (eddy_channel_is_parents(ch)) {
+        eddy__free(ch, ch->bytes);
+        return;
+    }
     assert(eddy_list_is_empty(&ch->senders) && eddy_list_is_empty(&ch->receivers) &&
            "a channel is freed when nobody waits in it");
     if (ch->shared)
@@ -124,6 +129,8 @@ bool eddy_channel_step_out(struct place *place)
 {
     struct eddy_channel *ch = place->channel;
 
+    if (eddy_channel_is_parents(ch))
+        return true;
     eddy_channel_lock(ch);
     bool stood = !eddy_list_is_empty(&place->link);
     eddy_list_remove(&place->link);
@@ -202,6 +209,8 @@ void eddy_channel_close(struct eddy_channel *ch)
 {
     struct caller *wake = NULL;
 
+    if (eddy_channel_is_parents(ch))
+        return;
     eddy_channel_lock(ch);
     eddy_channel_end(ch, &wake);
     eddy_channel_unlock(ch);
@@ -243,7 +252,7 @@ int eddy_channel_send(struct eddy_channel *ch, const void *item)
     struct eddy_task *t;
     struct caller *wake = NULL;
 
-    int r = eddy_channel_enter(&t);
+    int r = eddy_channel_enter(ch, &t);
     if (r < 0)
         return r;
     eddy_channel_lock(ch);
@@ -261,7 +270,7 @@ int eddy_channel_receive(struct eddy_channel *ch, void *ret_item)
     struct eddy_task *t;
     struct caller *wake = NULL;
 
-    int r = eddy_channel_enter(&t);
+    int r = eddy_channel_enter(ch, &t);
     if (r < 0)
         return r;
     eddy_channel_lock(ch);
@@ -278,6 +287,8 @@ int eddy_channel_try_send(struct eddy_channel *ch, const void *item)
 {
     struct caller *wake = NULL;
 
+    if (eddy_channel_is_parents(ch))
+        return -EDDY_EFORKED;
     eddy_channel_lock(ch);
     int r = eddy_channel_put(ch, item, &wake);
     eddy_channel_unlock(ch);
@@ -289,6 +300,8 @@ int eddy_channel_try_receive(struct eddy_channel *ch, void *ret_item)
 {
     struct caller *wake = NULL;
 
+    if (eddy_channel_is_parents(ch))
+        return -EDDY_EFORKED;
     eddy_channel_lock(ch);
     int r = eddy_channel_get(ch, ret_item, &wake);
     eddy_channel_unlock(ch);
@@ -300,6 +313,8 @@ size_t eddy_channel_count(const struct eddy_channel *ch)
 {
     struct eddy_channel *at = (struct eddy_channel *)(uintptr_t)ch;
 
+    if (eddy_channel_is_parents(ch))
+        return 0;
     eddy_channel_lock(at);
     size_t count = at->count;
     eddy_channel_unlock(at);

@@ -54,12 +54,19 @@ struct eddy_channel {
     size_t entered; /* items that were ever accepted; a queue counts by it */
     struct eddy_list senders;
     struct eddy_list receivers;
+    unsigned forks; /* eddy_forks where it was made: in a child of a fork it is the parent's */
     bool closed;
     bool shared;
     size_t bytes; /* of this allocation */
     pthread_mutex_t lock;
     max_align_t buffer[];
 };
+
+/* Then neither its lock nor who stands in it is touched: they are as the fork found them. */
+static inline bool eddy_channel_is_parents(const struct eddy_channel *ch)
+{
+    return eddy_forked_since(ch->forks);
+}
 
 static inline void eddy_channel_lock(struct eddy_channel *ch)
 {
@@ -101,10 +108,11 @@ static inline void eddy_channel_wake(struct caller *list)
 }
 
 /* Whether it may begin to wait: the task in *ret_task, or a negative reason. */
-static inline int eddy_channel_enter(struct eddy_task **ret_task)
+static inline int eddy_channel_enter(const struct eddy_channel *ch, struct eddy_task **ret_task)
 {
+    if (eddy_channel_is_parents(ch))
+        return -EDDY_EFORKED;
     struct eddy_task *t = eddy_task_current();
-
     *ret_task = t;
     return t ? eddy_scope_reason(t->scope) : eddy_task_refusal();
 }

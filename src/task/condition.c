@@ -25,7 +25,8 @@ void eddy_condition_init(struct eddy_condition *c)
 
 void eddy_condition_done(struct eddy_condition *c)
 {
-    assert(!eddy_waiters_first(&condition_of(c)->line));
+    assert(eddy_waiters_are_parents(&condition_of(c)->line) ||
+           !eddy_waiters_first(&condition_of(c)->line));
     (void)c;
 }
 
@@ -53,7 +54,7 @@ int eddy_condition_wait(struct eddy_condition *condition, struct eddy_mutex *mut
     struct mutex *m = mutex_of(mutex);
     struct eddy_task *t;
 
-    int r = eddy_lock_enter(&t);
+    int r = eddy_waiters_enter(&c->line, &t);
     if (r < 0)
         return r;
     if (m->owner != t)
@@ -62,13 +63,14 @@ int eddy_condition_wait(struct eddy_condition *condition, struct eddy_mutex *mut
     w.wait.interrupt = interrupted;
     eddy_mutex_pass(m);
     r = eddy_waiters_wait(&c->line, t, &w);
-    assert(m->owner == t);
+    assert(m->owner == t || r == -EDDY_EFORKED);
     return r;
 }
 
 void eddy_condition_notify(struct eddy_condition *condition)
 {
-    struct eddy_waiter *w = eddy_waiters_first(&condition_of(condition)->line);
+    struct eddy_waiters *line = &condition_of(condition)->line;
+    struct eddy_waiter *w = eddy_waiters_are_parents(line) ? NULL : eddy_waiters_first(line);
 
     if (w)
         move(w, 0);
@@ -76,6 +78,10 @@ void eddy_condition_notify(struct eddy_condition *condition)
 
 void eddy_condition_notify_all(struct eddy_condition *condition)
 {
-    for (struct eddy_waiter *w; (w = eddy_waiters_first(&condition_of(condition)->line));)
+    struct eddy_waiters *line = &condition_of(condition)->line;
+
+    if (eddy_waiters_are_parents(line))
+        return;
+    for (struct eddy_waiter *w; (w = eddy_waiters_first(line));)
         move(w, 0);
 }

@@ -331,6 +331,8 @@ int eddy_dump_to(struct eddy_loop *loop, const struct eddy_dump_options *options
     struct eddy_dump_options o = { 0 };
     struct dump d = { .loop = loop, .write = write, .ctx = ctx };
 
+    if (eddy_loop_is_parents(loop))
+        return -EDDY_EFORKED;
     if (options)
         memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
     d.cap = o.max_groups ? o.max_groups : GROUPS_DEFAULT;

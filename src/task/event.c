@@ -24,13 +24,15 @@ void eddy_event_init(struct eddy_event *e)
 
 void eddy_event_done(struct eddy_event *e)
 {
-    assert(!eddy_waiters_first(&event_of(e)->line));
+    assert(eddy_waiters_are_parents(&event_of(e)->line) || !eddy_waiters_first(&event_of(e)->line));
     (void)e;
 }
 
 void eddy_event_set(struct eddy_event *e)
 {
     event_of(e)->set = true;
+    if (eddy_waiters_are_parents(&event_of(e)->line))
+        return;
     eddy_waiters_wake_all(&event_of(e)->line, 0);
 }
 
@@ -49,7 +51,7 @@ int eddy_event_wait(struct eddy_event *event)
     struct event *e = event_of(event);
     struct eddy_task *t;
 
-    int r = eddy_lock_enter(&t);
+    int r = eddy_waiters_enter(&e->line, &t);
     if (r < 0)
         return r;
     if (e->set) /* what was set once is not taken back by a clear while we give way */

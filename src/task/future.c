@@ -20,6 +20,7 @@ int eddy_future_new(struct eddy_site site, const struct eddy_future_options *opt
     eddy_list_init(&f->watches);
     eddy_list_init(&f->calls);
     f->site = site;
+    f->forks = eddy_forks;
     if (options)
         f->free_value = options->free_value;
     *ret_future = f;
@@ -42,10 +43,11 @@ void eddy_future_free(struct eddy_future *f)
     if (!f || atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) > 1)
         return;
     free_calls(f);
-    assert(eddy_list_is_empty(&f->watches));
+    assert(eddy_forked_since(f->forks) || eddy_list_is_empty(&f->watches));
     if (f->free_value && f->value)
         f->free_value(f->value);
-    pthread_mutex_destroy(&f->lock);
+    if (!eddy_forked_since(f->forks))
+        pthread_mutex_destroy(&f->lock);
     eddy__free(f, sizeof *f);
 }
 
@@ -77,6 +79,8 @@ bool eddy_watch_begin(struct eddy_watch *w, struct eddy_future *f,
 
 bool eddy_watch_end(struct eddy_watch *w)
 {
+    if (eddy_forked_since(w->future->forks))
+        return true;
     pthread_mutex_lock(&w->future->lock);
     bool ended = !w->coming;
     if (ended)
@@ -92,6 +96,8 @@ static int settle(struct eddy_future *f, int result, void *value)
     struct eddy_loop *here = eddy__loop();
     struct eddy_list told, *link;
 
+    if (eddy_forked_since(f->forks))
+        return -EDDY_EFORKED;
     eddy_list_init(&told);
     pthread_mutex_lock(&f->lock);
     if (f->done) {
@@ -145,6 +151,8 @@ bool eddy_future_is_done(const struct eddy_future *f)
 
 int eddy_future_result(struct eddy_future *f, void **ret_value)
 {
+    if (eddy_forked_since(f->forks))
+        return -EDDY_EFORKED;
     atomic_store_explicit(&f->awaited, true, memory_order_relaxed);
     if (!eddy_future_is_done(f))
         return -EAGAIN;
@@ -174,6 +182,8 @@ int eddy_future_await(struct eddy_future *f, void **ret_value)
 {
     struct eddy_task *t;
 
+    if (eddy_forked_since(f->forks))
+        return -EDDY_EFORKED;
     int r = eddy_lock_enter(&t);
     if (r < 0)
         return r;
@@ -215,7 +225,8 @@ static void free_calls(struct eddy_future *f)
 {
     for (struct eddy_list *l; (l = eddy_list_shift(&f->calls));) {
         struct call *c = eddy_container_of(l, struct call, link);
-        eddy_list_remove(&c->watch.link);
+        if (!eddy_forked_since(f->forks))
+            eddy_list_remove(&c->watch.link);
         free_call(c);
     }
 }
@@ -245,6 +256,8 @@ static void call_told(struct eddy_watch *w)
 int eddy_future_on_done(struct eddy_future *f, void (*fn)(void *ctx, struct eddy_future *f),
                         void *ctx)
 {
+    if (eddy_forked_since(f->forks))
+        return -EDDY_EFORKED;
     struct eddy_loop *loop = eddy_loop_current();
     struct call *c = loop ? eddy__zalloc(sizeof *c) : NULL;
 
@@ -273,6 +286,8 @@ bool eddy_future_forget(struct eddy_future *f, void (*fn)(void *ctx, struct eddy
     struct call *found = NULL;
     bool called_later = false;
 
+    if (eddy_forked_since(f->forks))
+        return false;
     pthread_mutex_lock(&f->lock);
     for (struct eddy_list *l = f->calls.next; l != &f->calls && !found; l = l->next) {
         struct call *c = eddy_container_of(l, struct call, link);

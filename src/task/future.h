@@ -33,6 +33,7 @@ struct eddy_future {
     struct eddy_list watches;
     struct eddy_list calls; /* of struct call, until they have run; under the lock */
     struct eddy_site site;  /* where it was born */
+    unsigned forks;         /* eddy_forks there: in a child of a fork it is the parent's */
 };
 
 struct eddy_watch {

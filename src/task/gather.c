@@ -131,7 +131,7 @@ static int wait_watching(struct many *m, struct eddy_task *t)
     begin(m);
     if (!m->decided) {
         r = eddy_task_wait(t, &m->wait);
-        if (r < 0)
+        if (r < 0 && m->wait.why)
             r = m->wait.why;
     }
     end(m, t);
@@ -149,6 +149,9 @@ static int wait_for(enum mode mode, struct eddy_future *const *futures, size_t c
                       .count = count };
     struct eddy_task *t;
 
+    for (size_t i = 0; i < count; i++)
+        if (eddy_forked_since(futures[i]->forks))
+            return -EDDY_EFORKED;
     int r = eddy_lock_enter(&t);
     if (r < 0)
         return r;

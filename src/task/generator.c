@@ -35,6 +35,7 @@ struct reader {
 
 struct gen {
     const struct eddy_gen_type *type;
+    struct eddy_loop *loop;
     struct eddy_task *task;   /* NULL: it has ended */
     struct eddy_scope *scope; /* its own; NULL before it began, and at the end */
     struct asked *asked;      /* in which it waits to be asked; NULL: it works, or has ended */
@@ -114,7 +115,7 @@ int eddy_gen_yield(struct eddy_gen *handle, const void *value)
     struct eddy_task *t = eddy_task_current();
 
     if (!t || g->task != t)
-        return -EINVAL;
+        return eddy_loop_is_parents(g->loop) ? -EDDY_EFORKED : -EINVAL;
     int r = g->closed ? -ECANCELED : eddy_scope_reason(t->scope);
     if (r < 0)
         return r;
@@ -211,7 +212,7 @@ static int make(const struct eddy_gen_type *type, const void *args, struct eddy_
     struct gen *g = eddy__alloc(bytes);
     if (!g)
         return -ENOMEM;
-    *g = (struct gen){ .type = type, .bytes = bytes };
+    *g = (struct gen){ .type = type, .loop = t->loop, .bytes = bytes };
     memcpy(g->args, args, type->args_size);
     g->value = (char *)g->args + args_size;
 
@@ -262,6 +263,8 @@ static inline __attribute__((always_inline)) int next(struct gen *g,
 {
     struct eddy_task *t = eddy_task_current();
 
+    if (eddy_loop_is_parents(g->loop))
+        return -EDDY_EFORKED;
     int r = t ? eddy_scope_reason(t->scope) : eddy_task_refusal();
     if (r < 0)
         return r;
@@ -282,6 +285,8 @@ static inline __attribute__((always_inline)) int next(struct gen *g,
         if (r < 0)
             return r;
     }
+    if (eddy_loop_is_parents(g->loop)) /* it has forked, and this is the child */
+        return -EDDY_EFORKED;
     eddy_task_spend(t);
     return r > 0 ? r : g->status;
 }
@@ -304,6 +309,10 @@ void eddy_gen_done(struct eddy_gen *handle)
     if (!g)
         return;
     handle->opaque[0] = NULL;
+    if (eddy_loop_is_parents(g->loop)) { /* it will not run again, here */
+        eddy__free(g, g->bytes);
+        return;
+    }
     assert(!g->reader && "a generator is closed when nobody reads from it");
     if (g->task) {
         struct eddy_task *t = eddy_task_current();

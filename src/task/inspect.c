@@ -128,7 +128,7 @@ size_t eddy_tasks_each(struct eddy_loop *loop, const struct eddy_tasks_options *
 
     if (options)
         memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
-    if (!room)
+    if (!room || eddy_loop_is_parents(loop))
         return 0;
     const int64_t now_ns = eddy_loop_clock(loop);
     while ((t = eddy_task_next(room, &walk))) {

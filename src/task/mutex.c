@@ -15,7 +15,8 @@ void eddy_mutex_init(struct eddy_mutex *m)
 
 void eddy_mutex_done(struct eddy_mutex *m)
 {
-    assert(!mutex_of(m)->owner && !eddy_waiters_first(&mutex_of(m)->line));
+    assert(eddy_waiters_are_parents(&mutex_of(m)->line) ||
+           (!mutex_of(m)->owner && !eddy_waiters_first(&mutex_of(m)->line)));
     (void)m;
 }
 
@@ -35,7 +36,7 @@ int eddy_mutex_lock(struct eddy_mutex *mutex)
     struct mutex *m = mutex_of(mutex);
     struct eddy_task *t;
 
-    int r = eddy_lock_enter(&t);
+    int r = eddy_waiters_enter(&m->line, &t);
     if (r < 0)
         return r;
     if (m->owner == t)
@@ -57,7 +58,7 @@ int eddy_mutex_try(struct eddy_mutex *mutex)
     struct mutex *m = mutex_of(mutex);
     struct eddy_task *t;
 
-    int r = eddy_lock_enter(&t);
+    int r = eddy_waiters_enter(&m->line, &t);
     if (r < 0)
         return r;
     if (m->owner)
@@ -71,6 +72,8 @@ int eddy_mutex_unlock(struct eddy_mutex *mutex)
     struct mutex *m = mutex_of(mutex);
     struct eddy_task *t = eddy_task_current();
 
+    if (eddy_waiters_are_parents(&m->line))
+        return -EDDY_EFORKED;
     if (!t || m->owner != t)
         return -EPERM;
     eddy_mutex_pass(m);

@@ -30,7 +30,8 @@ void eddy_once_init(struct eddy_once *o)
 
 void eddy_once_done(struct eddy_once *o)
 {
-    assert(!once_of(o)->runner && !eddy_waiters_first(&once_of(o)->line));
+    assert(eddy_waiters_are_parents(&once_of(o)->line) ||
+           (!once_of(o)->runner && !eddy_waiters_first(&once_of(o)->line)));
     (void)o;
 }
 
@@ -38,6 +39,8 @@ static int run(struct once *o, int (*fn)(void *arg), void *arg)
 {
     int r = fn(arg);
 
+    if (eddy_waiters_are_parents(&o->line)) /* @fn has forked, and this is the child */
+        return -EDDY_EFORKED;
     o->runner = NULL;
     if (r >= 0) {
         o->done = true;
@@ -57,7 +60,7 @@ int eddy_once_run(struct eddy_once *once, int (*fn)(void *arg), void *arg)
     struct once *o = once_of(once);
     struct eddy_task *t;
 
-    int r = eddy_lock_enter(&t);
+    int r = eddy_waiters_enter(&o->line, &t);
     if (r < 0)
         return r;
     if (o->done)

@@ -43,7 +43,8 @@ void eddy_queue_free(struct eddy_queue *q)
 {
     if (!q)
         return;
-    assert(eddy_list_is_empty(&q->joiners) && "a queue is freed when nobody waits in it");
+    assert((eddy_channel_is_parents(q->ch) || eddy_list_is_empty(&q->joiners)) &&
+           "a queue is freed when nobody waits in it");
     eddy_channel_free(q->ch);
     eddy__free(q, sizeof *q);
 }
@@ -82,6 +83,8 @@ int eddy_queue_task_done(struct eddy_queue *q)
     struct caller *wake = NULL;
     int r = 0;
 
+    if (eddy_channel_is_parents(q->ch))
+        return -EDDY_EFORKED;
     eddy_channel_lock(q->ch);
     if (q->done == q->ch->entered)
         r = -EINVAL;
@@ -96,7 +99,7 @@ int eddy_queue_join(struct eddy_queue *q)
 {
     struct eddy_task *t;
 
-    int r = eddy_channel_enter(&t);
+    int r = eddy_channel_enter(q->ch, &t);
     if (r < 0)
         return r;
     eddy_channel_lock(q->ch);
@@ -111,6 +114,8 @@ void eddy_queue_shutdown(struct eddy_queue *q, bool immediate)
 {
     struct caller *wake = NULL;
 
+    if (eddy_channel_is_parents(q->ch))
+        return;
     eddy_channel_lock(q->ch);
     eddy_channel_end(q->ch, &wake);
     if (immediate)
@@ -126,6 +131,8 @@ size_t eddy_queue_count(const struct eddy_queue *q)
 
 size_t eddy_queue_unfinished(const struct eddy_queue *q)
 {
+    if (eddy_channel_is_parents(q->ch))
+        return 0;
     eddy_channel_lock(q->ch);
     size_t unfinished = q->ch->entered - q->done;
     eddy_channel_unlock(q->ch);

@@ -27,9 +27,10 @@ void eddy_rwlock_init(struct eddy_rwlock *l)
 
 void eddy_rwlock_done(struct eddy_rwlock *l)
 {
+    if (eddy_waiters_are_parents(&rwlock_of(l)->line))
+        return;
     assert(!rwlock_of(l)->writer && !rwlock_of(l)->readers);
     assert(!eddy_waiters_first(&rwlock_of(l)->line));
-    (void)l;
 }
 
 static bool may_enter(const struct rwlock *l, bool writes)
@@ -65,7 +66,7 @@ static int lock(struct rwlock *l, bool writes)
 {
     struct eddy_task *t;
 
-    int r = eddy_lock_enter(&t);
+    int r = eddy_waiters_enter(&l->line, &t);
     if (r < 0)
         return r;
     if (l->writer == t)
@@ -95,7 +96,7 @@ static int try_lock(struct rwlock *l, bool writes)
 {
     struct eddy_task *t;
 
-    int r = eddy_lock_enter(&t);
+    int r = eddy_waiters_enter(&l->line, &t);
     if (r < 0)
         return r;
     if (l->writer == t)
@@ -121,6 +122,8 @@ int eddy_rwlock_unlock(struct eddy_rwlock *rwlock)
     struct rwlock *l = rwlock_of(rwlock);
     struct eddy_task *t = eddy_task_current();
 
+    if (eddy_waiters_are_parents(&l->line))
+        return -EDDY_EFORKED;
     if (!t || (l->writer ? l->writer != t : l->readers == 0))
         return -EPERM;
     if (l->writer)

@@ -207,6 +207,8 @@ void eddy_scope_child_done(struct scope *s, const char *name, int result)
 
     assert(s->count > 0);
     s->count--;
+    if (s->refused) /* it has forked, and this is the child: whoever hears of it is in the parent */
+        return;
     if (result < 0 && !caused) {
         eddy_scope_fail(s, result);
         if (s->isolate && s->on_fail)
@@ -274,15 +276,19 @@ void eddy_scope_leave(struct eddy_scope *scope)
 {
     struct scope *s = scope_of(scope);
 
-    if (s->refused)
-        return;
     struct eddy_task *t = s->owner;
+    if (s->refused) {
+        if (t) /* the parent's, in the child of a fork */
+            t->scope = s->parent;
+        return;
+    }
     assert(t && t->scope == s && "scopes are left in reverse order of entry");
     if (s->count) {
         end(s, -ECANCELED);
         wait_for_children(s, false);
     }
-    unlink_scope(s);
+    if (!s->refused) /* else a child has forked, and this is the child process */
+        unlink_scope(s);
     t->scope = s->parent;
 }
 
@@ -358,12 +364,14 @@ void eddy__scope_close(struct eddy_scope *scope, void (*fn)(void *ctx), void *ct
     struct scope *s = scope_of(scope);
 
     if (s->refused) {
-        assert(!fn);
+        assert(!fn || s->refused == -EDDY_EFORKED);
         return;
     }
     assert(!s->closing);
-    if (s->count == 0 && !fn && !s->heap) {
+    if (s->count == 0 && !fn) { /* at once: the loop may end before its next iteration */
         unlink_scope(s);
+        if (s->heap)
+            eddy__free(s, sizeof(struct eddy_scope));
         return;
     }
     s->closing = true;

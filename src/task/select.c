@@ -152,8 +152,12 @@ static int select_in(struct eddy_select_case *cases, size_t count, bool nowait)
     struct eddy_task *t = NULL;
     struct caller *wake = NULL;
 
+    for (size_t i = 0; i < count; i++)
+        if (cases[i].channel && eddy_channel_is_parents(cases[i].channel))
+            return -EDDY_EFORKED;
     if (!nowait) {
-        int r = eddy_channel_enter(&t);
+        t = eddy_task_current();
+        int r = t ? eddy_scope_reason(t->scope) : eddy_task_refusal();
         if (r < 0)
             return r;
     }

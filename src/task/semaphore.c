@@ -25,7 +25,8 @@ void eddy_semaphore_init(struct eddy_semaphore *s, size_t permits)
 
 void eddy_semaphore_done(struct eddy_semaphore *s)
 {
-    assert(!eddy_waiters_first(&semaphore_of(s)->line));
+    assert(eddy_waiters_are_parents(&semaphore_of(s)->line) ||
+           !eddy_waiters_first(&semaphore_of(s)->line));
     (void)s;
 }
 
@@ -34,7 +35,7 @@ int eddy_semaphore_acquire(struct eddy_semaphore *semaphore)
     struct semaphore *s = semaphore_of(semaphore);
     struct eddy_task *t;
 
-    int r = eddy_lock_enter(&t);
+    int r = eddy_waiters_enter(&s->line, &t);
     if (r < 0)
         return r;
     if (s->permits && (r = eddy_lock_spend(t)) < 0)
@@ -52,6 +53,8 @@ int eddy_semaphore_try(struct eddy_semaphore *semaphore)
     struct semaphore *s = semaphore_of(semaphore);
     struct eddy_task *t = eddy_task_current();
 
+    if (eddy_waiters_claim(&s->line) < 0)
+        return -EDDY_EFORKED;
     if (t && eddy_scope_reason(t->scope) < 0)
         return t->scope->why;
     if (!s->permits)
@@ -65,6 +68,8 @@ void eddy_semaphore_release(struct eddy_semaphore *semaphore)
     struct semaphore *s = semaphore_of(semaphore);
     struct eddy_waiter *next = eddy_waiters_first(&s->line);
 
+    if (eddy_waiters_are_parents(&s->line))
+        return;
     if (next) {
         assert(s->permits == 0);
         eddy_waiter_wake(next, 0);

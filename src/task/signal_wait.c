@@ -14,6 +14,7 @@ struct ear {
 };
 
 struct eddy_signals {
+    struct eddy_loop *loop;
     uint64_t came;          /* and nobody has been told */
     struct eddy_list queue; /* of struct waiter, the longest first */
     unsigned count;
@@ -55,6 +56,7 @@ int eddy_signals_open(uint64_t set, struct eddy_signals **ret_signals)
     struct eddy_signals *s = loop ? eddy__zalloc(size_for(count)) : NULL;
     if (!s)
         return eddy__loop_refusal();
+    s->loop = loop;
     s->count = count;
     eddy_list_init(&s->queue);
     for (int r, signo = 0, i = 0; signo < SIGNALS; signo++) {
@@ -80,8 +82,9 @@ static void interrupted(struct eddy_wait *w, int why)
 
 int eddy_signals_wait(struct eddy_signals *signals, int *ret_signo)
 {
+    if (eddy_loop_is_parents(signals->loop))
+        return -EDDY_EFORKED;
     int r = eddy__wait_check();
-
     if (r < 0)
         return r;
     if (signals->came) {
@@ -101,7 +104,8 @@ void eddy_signals_free(struct eddy_signals *signals)
 {
     if (!signals)
         return;
-    assert(eddy_list_is_empty(&signals->queue) && "nobody may wait");
+    assert((eddy_list_is_empty(&signals->queue) || eddy_loop_is_parents(signals->loop)) &&
+           "nobody may wait");
     for (unsigned i = 0; i < signals->count; i++)
         (void)eddy__signal_unhear(&signals->ears[i].hearer);
     eddy__free(signals, size_for(signals->count));

@@ -23,8 +23,9 @@ struct eddy_thread {
     const struct eddy_loop_options *options; /* until it has begun */
     char name[16];
     sem_t begun;
-    int refused; /* why it did not begin */
-    int result;  /* of fn */
+    int refused;    /* why it did not begin */
+    unsigned forks; /* eddy_forks where it was started: a child of a fork has no such thread */
+    int result;     /* of fn */
 
     pthread_mutex_t lock;
     struct eddy_loop *loop;   /* NULL: no posts any more */
@@ -140,6 +141,7 @@ int eddy_thread_start(int (*fn)(void *arg), void *arg, const struct eddy_thread_
         memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
     t->fn = fn;
     t->arg = arg;
+    t->forks = eddy_forks;
     t->options = o.loop;
     snprintf(t->name, sizeof t->name, "%s", o.name ? o.name : "eddy");
     sem_init(&t->begun, 0, 0);
@@ -157,6 +159,8 @@ int eddy_thread_start(int (*fn)(void *arg), void *arg, const struct eddy_thread_
 
 void eddy_thread_cancel(struct eddy_thread *thread)
 {
+    if (eddy_forked_since(thread->forks))
+        return;
     pthread_mutex_lock(&thread->lock);
     if (thread->loop && !thread->cancelled) {
         thread->cancelled = true;
@@ -167,6 +171,8 @@ void eddy_thread_cancel(struct eddy_thread *thread)
 
 int eddy_thread_post(struct eddy_thread *thread, void (*fn)(void *ctx), void *ctx)
 {
+    if (eddy_forked_since(thread->forks))
+        return -EDDY_EFORKED;
     pthread_mutex_lock(&thread->lock);
     int r = thread->loop ? eddy_post(thread->loop, fn, ctx) : -ESHUTDOWN;
     pthread_mutex_unlock(&thread->lock);
@@ -217,8 +223,9 @@ static void reap(struct eddy_thread *t)
 
 int eddy_thread_join(struct eddy_thread *thread, int *ret_result)
 {
+    if (eddy_forked_since(thread->forks))
+        return -EDDY_EFORKED;
     int r = eddy__wait_check();
-
     if (r < 0)
         return r;
     if (pthread_equal(thread->id, pthread_self()))
@@ -237,10 +244,13 @@ void eddy_thread_free(struct eddy_thread *thread)
     if (!thread)
         return;
     eddy_thread_cancel(thread);
-    if (eddy__wait_check() != -EDEADLK) {
+    if (!eddy_forked_since(thread->forks) && eddy__wait_check() != -EDEADLK) {
         int r = wait_for(thread, false);
-        assert(r == 0 && "nobody may be joining it");
+        assert((r == 0 || r == -EDDY_EFORKED) && "nobody may be joining it");
         (void)r;
     }
-    reap(thread);
+    if (eddy_forked_since(thread->forks))
+        eddy__free(thread, sizeof *thread);
+    else
+        reap(thread);
 }

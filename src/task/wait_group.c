@@ -24,12 +24,14 @@ void eddy_wait_group_init(struct eddy_wait_group *g)
 
 void eddy_wait_group_done(struct eddy_wait_group *g)
 {
-    assert(!eddy_waiters_first(&group_of(g)->line));
+    assert(eddy_waiters_are_parents(&group_of(g)->line) || !eddy_waiters_first(&group_of(g)->line));
     (void)g;
 }
 
 void eddy_wait_group_add(struct eddy_wait_group *g, size_t count)
 {
+    if (eddy_waiters_claim(&group_of(g)->line) < 0)
+        return;
     assert(count <= SIZE_MAX - group_of(g)->left);
     group_of(g)->left += count;
 }
@@ -38,6 +40,8 @@ int eddy_wait_group_finish(struct eddy_wait_group *group)
 {
     struct wait_group *g = group_of(group);
 
+    if (eddy_waiters_are_parents(&g->line))
+        return -EDDY_EFORKED;
     if (g->left == 0)
         return -EINVAL;
     if (--g->left == 0)
@@ -55,7 +59,7 @@ int eddy_wait_group_wait(struct eddy_wait_group *group)
     struct wait_group *g = group_of(group);
     struct eddy_task *t;
 
-    int r = eddy_lock_enter(&t);
+    int r = eddy_waiters_enter(&g->line, &t);
     if (r < 0)
         return r;
     if (g->left == 0)

@@ -16,6 +16,7 @@
 
 struct eddy_waiters {
     struct eddy_list list; /* of struct eddy_waiter; zero before the first one came */
+    unsigned process;      /* that has used it, as eddy_forks + 1; 0: none yet */
 };
 
 struct eddy_waiter {
@@ -52,7 +53,8 @@ static inline void eddy_waiters_push(struct eddy_waiters *line, struct eddy_wait
 /* Out of line, and on: its wait returns @result. */
 static inline void eddy_waiter_wake(struct eddy_waiter *w, int result)
 {
-    assert(w->wait.task->loop == eddy__loop() && "a lock is for the tasks of one loop");
+    assert((w->wait.task->loop == eddy__loop() || eddy_loop_is_parents(w->wait.task->loop)) &&
+           "a lock is for the tasks of one loop");
     eddy_list_remove(&w->link);
     eddy__wake(&w->wait, result);
 }
@@ -81,6 +83,28 @@ static inline int eddy_lock_enter(struct eddy_task **ret_task)
         return eddy_task_refusal();
     *ret_task = t;
     return eddy_scope_reason(t->scope);
+}
+
+/* In the child of a fork what the parent has used is the parent's: who stands in its line, or holds
+ * it, is not there. Nothing of it is touched then. What nobody has used yet is as good as new. */
+static inline bool eddy_waiters_are_parents(const struct eddy_waiters *line)
+{
+    return line->process && eddy_forked_since(line->process - 1);
+}
+
+static inline int eddy_waiters_claim(struct eddy_waiters *line)
+{
+    if (!line->process)
+        line->process = eddy_forks + 1;
+    return eddy_waiters_are_parents(line) ? -EDDY_EFORKED : 0;
+}
+
+/* The same, of a call on a lock. */
+static inline int eddy_waiters_enter(struct eddy_waiters *line, struct eddy_task **ret_task)
+{
+    int r = eddy_waiters_claim(line);
+
+    return r < 0 ? r : eddy_lock_enter(ret_task);
 }
 
 /* Something is to be had without a wait: spend a try, before it is taken, so that a task that has
