@@ -34,6 +34,7 @@
  *  Waiting senders get -EPIPE when it is closed                close_refuses_waiting_senders
  *  Closing twice is closing once                               close_is_idempotent
  *  try_ calls never wait, and are for callbacks, too           try_calls_never_wait
+ *  ... and look at no scope                                    tries_look_at_no_scope
  *  A pair of busy tasks does not starve the loop               busy_pair_starves_nobody,
  *                                                               who_need_not_wait_gives_way
  *  Plain code may send and receive                             plain_code_turns_the_loop

@@ -30,6 +30,7 @@
  *  A cancelled put, get or join did nothing                    cancelled_calls_did_nothing
  *  No item is lost or doubled, whoever is cancelled when       random_cancels_lose_no_work
  *  A callback may not wait: -EDEADLK; try_ calls are for it    in_a_callback_only_tries_are_served
+ *  try_ calls look at no scope                                 queue_tries_look_at_no_scope
  *  .shared: from any thread                                    shared_queue_over_threads
  *                                                               (channel_threads_test.c)
  */

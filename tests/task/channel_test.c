@@ -244,6 +244,23 @@ EDDY_TEST(cancelled_call_does_nothing)
     EDDY_CHECK_EQ(eddy_channel_count(ch), 1);
 }
 
+EDDY_TEST(tries_look_at_no_scope)
+{
+    EDDY_OWN(eddy_channel) ch = channel(2);
+    int item = UNSET;
+    struct eddy_select_case cases[] = { EDDY_ON_RECEIVE(ch, &item) };
+    EDDY_SCOPE(s, .timeout_ms = 0);
+
+    eddy_scope_cancel(&s);
+    EDDY_CHECK_EQ(eddy_channel_try_send(ch, &(int){ 1 }), 0);
+    EDDY_CHECK_EQ(eddy_channel_try_send(ch, &(int){ 2 }), 0);
+    EDDY_CHECK_EQ(eddy_channel_try_receive(ch, &item), 1);
+    EDDY_CHECK_EQ(item, 1);
+    EDDY_CHECK_EQ(eddy_select(cases, 1, EDDY_OPT(select, .nowait = true)), 0);
+    EDDY_CHECK_EQ(item, 2);
+    EDDY_CHECK_ERR(eddy_select(cases, 1, NULL), -ECANCELED);
+}
+
 EDDY_TEST(closed_channel_is_drained_first)
 {
     EDDY_OWN(eddy_channel) ch = channel(4);

@@ -49,6 +49,15 @@ EDDY_TEST(mutex_handed_over_is_held)
     line_handed_over_is_held(&line);
 }
 
+EDDY_TEST(mutex_try_looks_at_its_scope_first)
+{
+    EDDY_AUTO(eddy_mutex) m = EDDY_MUTEX_INIT;
+    EDDY_SCOPE(s, .timeout_ms = 0);
+
+    eddy_scope_cancel(&s);
+    EDDY_CHECK_ERR(eddy_mutex_try(&m), -ECANCELED); /* though it is free */
+}
+
 EDDY_TEST(mutex_free_spends_a_try)
 {
     line_free_spends_a_try(&line);

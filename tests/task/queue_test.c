@@ -267,6 +267,17 @@ EDDY_TEST(cancelled_calls_did_nothing)
     EDDY_CHECK_EQ(eddy_queue_join(q), 0);
 }
 
+EDDY_TEST(queue_tries_look_at_no_scope)
+{
+    EDDY_OWN(eddy_queue) q = queue(1);
+    int item = 1;
+    EDDY_SCOPE(s, .timeout_ms = 0);
+
+    eddy_scope_cancel(&s);
+    EDDY_CHECK_EQ(eddy_queue_try_put(q, &item), 0);
+    EDDY_CHECK_EQ(eddy_queue_try_get(q, &item), 1);
+}
+
 struct tried {
     struct eddy_queue *q;
     int r[8];

@@ -53,6 +53,16 @@ EDDY_TEST(rwlock_handed_over_is_held)
     line_handed_over_is_held(&writers);
 }
 
+EDDY_TEST(rwlock_try_looks_at_its_scope_first)
+{
+    EDDY_AUTO(eddy_rwlock) l = EDDY_RWLOCK_INIT;
+    EDDY_SCOPE(s, .timeout_ms = 0);
+
+    eddy_scope_cancel(&s);
+    EDDY_CHECK_ERR(eddy_rwlock_try_read(&l), -ECANCELED); /* though it is free */
+    EDDY_CHECK_ERR(eddy_rwlock_try_write(&l), -ECANCELED);
+}
+
 EDDY_TEST(rwlock_free_spends_a_try)
 {
     line_free_spends_a_try(&writers);
