@@ -76,7 +76,7 @@ struct eddy_gather_options {
 
 /**
  * eddy_future_new() - make one
- * @site:       EDDY_HERE: where it was made; kept, and told by nothing yet
+ * @site:       EDDY_HERE: where it was made; told in debug of one that nobody set, or awaited
  * @options:    may be NULL
  * @ret_future: one reference, owned
  *

@@ -6,8 +6,10 @@
  *
  * EDDY_DEBUG=1 in the environment (or .debug in the loop's options) has every loop watched for
  * stalls of 100 ms (EDDY_DEBUG_STALL_MS), names the callback that made a call which would wait, and
- * tells at the loop's end which listeners and connections were never closed, and where they were
- * made. It reports to the log (eddy/log.h), and to standard error when no log is set.
+ * tells at the loop's end which listeners, connections, files, watches, sets of signals and
+ * generators were never closed, and where they were made; and of futures that end, or are left
+ * then, that nobody set or awaited them. It reports to the log (eddy/log.h), and to standard error
+ * when no log is set.
  *
  * What holds, with the test that shows it (tests/task/inspect_test.c, and stall_test.c for what is
  * reported to the log, on every driver):
@@ -35,7 +37,8 @@
  *                                     one_stall_is_told_once
  *  Reports are at most one a second   reports_are_at_most_one_a_second
  *  Debug names callbacks that would   a_callback_that_would_wait_is_named,
- *   wait, and what was never closed   what_was_never_closed_is_told_at_the_end_with_its_birthplace
+ *   wait, and what was never closed   what_was_never_closed_is_told_at_the_end_with_its_birthplace,
+ *                                     tests/file/leftover_test.c
  *  Without it nothing is said         without_debug_nothing_is_said
  */
 #ifndef EDDY_INSPECT_H

@@ -6,6 +6,7 @@
  */
 #include "base/memory.h"
 #include "loop/file_op.h"
+#include "loop/debug.h"
 #include "loop/loop.h"
 #include "task/wait.h"
 
@@ -36,6 +37,7 @@ int eddy_file_open(const char *path, int flags, unsigned mode, struct eddy_file 
     }
     f->fd = fd;
     f->loop = eddy__loop();
+    eddy__debug_born(f->loop, f, "a file");
     *ret_file = f;
     return 0;
 }
@@ -124,6 +126,7 @@ int eddy_file_close(struct eddy_file *f)
         eddy_file_free(f);
         return 0;
     }
+    eddy__debug_gone(f->loop, f);
     f->wait = EDDY_WAIT(NULL, "close");
     f->wait.fd = f->fd;
     eddy_op_close(&f->close, f->fd, closed);
@@ -137,6 +140,7 @@ void eddy_file_free(struct eddy_file *f)
 {
     if (!f)
         return;
+    eddy__debug_gone(f->loop, f);
     eddy_op_close(&f->close, f->fd, closed_unseen);
     if (eddy__op_submit(f->loop, &f->close))
         eddy__free(f, sizeof *f);

@@ -332,6 +332,8 @@ int eddy_reply_write(struct eddy_reply *reply, const void *data, size_t len)
         if (r == 0)
             eddy__budget_spend();
     } else {
+        if (!conn->t || eddy_transport_info(conn->t, EDDY_INFO_FD, &s.wait.fd) < 0)
+            s.wait.fd = -1;
         eddy_server_conn_settle(conn); /* the write's own time */
         r = eddy__wait(&s.wait);
         eddy_server_conn_settle(conn);

@@ -44,6 +44,12 @@ static bool is_the_loops(const char *name)
            strcmp(name, "eddy_switch_begin") == 0;
 }
 
+/* Above these: what of ours a call went through, on its way to the function that took note. */
+static bool is_inside(const char *name)
+{
+    return strncmp(name, "eddy__", 6) == 0;
+}
+
 void eddy_debug_line(const struct eddy_frame *frame, size_t count, char *buf, size_t cap)
 {
     size_t len = 0;
@@ -54,6 +60,8 @@ void eddy_debug_line(const struct eddy_frame *frame, size_t count, char *buf, si
         eddy__backtrace_name(frame[i].pc, name, sizeof name);
         if (is_the_loops(name))
             break;
+        if (len == 0 && is_inside(name))
+            continue;
         int n = snprintf(buf + len, cap - len, "%s%s", len ? " < " : "", name);
         len += n > 0 ? (size_t)n : 0;
     }

@@ -43,7 +43,8 @@ static inline int eddy_debug_refused(struct eddy_loop *loop)
     return -EDEADLK;
 }
 
-/* The frames as one line, "read_some < on_timer": from @skip on, until the loop's own begin. */
+/* The frames as one line, "eddy_read < on_timer": from the first that is no internal function of
+ * ours, until the loop's own begin. */
 void eddy_debug_line(const struct eddy_frame *frame, size_t count, char *buf, size_t cap);
 
 void eddy_debug_begin(struct eddy_loop *loop); /* reads what was asked for */

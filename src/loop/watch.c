@@ -9,7 +9,7 @@
  */
 #include "base/memory.h"
 #include "base/sys.h"
-#include "loop/loop.h"
+#include "loop/debug.h"
 
 #include <eddy/watch.h>
 
@@ -53,8 +53,11 @@ static void free_watches(void *slot)
 {
     struct watches *all = slot;
 
-    while (!eddy_list_is_empty(&all->list))
-        eddy_watch_free(eddy_container_of(all->list.next, struct eddy_watch, link));
+    while (!eddy_list_is_empty(&all->list)) {
+        struct eddy_watch *w = eddy_container_of(all->list.next, struct eddy_watch, link);
+        eddy__debug_complain(w->loop, w, "was never closed");
+        eddy_watch_free(w);
+    }
     eddy__free(all, sizeof *all);
 }
 
@@ -98,6 +101,7 @@ int eddy_watch_new(int fd, unsigned events, void (*fn)(void *ctx, unsigned event
         return r;
     }
     eddy_list_push(&all->list, &w->link);
+    eddy__debug_born(loop, w, "a watch");
     *ret_watch = w;
     return 0;
 }
@@ -106,6 +110,7 @@ void eddy_watch_free(struct eddy_watch *watch)
 {
     if (!watch)
         return;
+    eddy__debug_gone(watch->loop, watch);
     watch->fn = NULL;
     eddy_list_remove(&watch->link);
     if (!watch->op.pending || eddy__op_cancel(watch->loop, &watch->op))

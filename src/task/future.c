@@ -23,6 +23,9 @@ int eddy_future_new(struct eddy_site site, const struct eddy_future_options *opt
     f->forks = eddy_forks;
     if (options)
         f->free_value = options->free_value;
+    struct eddy_loop *loop = eddy__loop();
+    if (loop && loop->debug)
+        eddy_future_noted(f, loop);
     *ret_future = f;
     return 0;
 }
@@ -42,6 +45,8 @@ void eddy_future_free(struct eddy_future *f)
 {
     if (!f || atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) > 1)
         return;
+    if (f->debug)
+        eddy_future_forgotten(f);
     free_calls(f);
     assert(eddy_forked_since(f->forks) || eddy_list_is_empty(&f->watches));
     if (f->free_value && f->value)

@@ -31,9 +31,11 @@ struct eddy_future {
     void *value;
     void (*free_value)(void *value);
     struct eddy_list watches;
-    struct eddy_list calls; /* of struct call, until they have run; under the lock */
-    struct eddy_site site;  /* where it was born */
-    unsigned forks;         /* eddy_forks there: in a child of a fork it is the parent's */
+    struct eddy_list calls;  /* of struct call, until they have run; under the lock */
+    struct eddy_site site;   /* where it was born */
+    struct eddy_loop *debug; /* that it was made on, if that was in debug; maybe gone; else NULL */
+    struct eddy_list noted;  /* there: future_debug.c's */
+    unsigned forks;          /* eddy_forks there: in a child of a fork it is the parent's */
 };
 
 struct eddy_watch {
@@ -50,6 +52,11 @@ struct eddy_watch {
 bool eddy_watch_begin(struct eddy_watch *w, struct eddy_future *f,
                       void (*told)(struct eddy_watch *w));
 bool eddy_watch_end(struct eddy_watch *w);
+
+/* future_debug.c, for a loop in debug: one was made, ends, and what is left at the loop's end. */
+void eddy_future_noted(struct eddy_future *f, struct eddy_loop *loop);
+void eddy_future_forgotten(struct eddy_future *f);
+void eddy_futures_left(struct eddy_loop *loop);
 
 /* What a task's end does with its future: completes it and gives the reference back. */
 void eddy_future_complete(struct eddy_future *f, int result);

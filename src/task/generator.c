@@ -224,6 +224,7 @@ static int make(const struct eddy_gen_type *type, const void *args, struct eddy_
     strncpy(g->task->name, type->name, sizeof g->task->name - 1);
     g->task->name[sizeof g->task->name - 1] = '\0';
     hold(g);
+    eddy__debug_born(g->loop, g, "a generator");
     *ret_gen = g;
     return 0;
 }
@@ -309,6 +310,7 @@ void eddy_gen_done(struct eddy_gen *handle)
     if (!g)
         return;
     handle->opaque[0] = NULL;
+    eddy__debug_gone(g->loop, g);
     if (eddy_loop_is_parents(g->loop)) { /* it will not run again, here */
         eddy__free(g, g->bytes);
         return;

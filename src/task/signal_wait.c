@@ -2,6 +2,7 @@
  * task/signal_wait.c - signals for tasks: what came is kept in a set until somebody waits for it
  */
 #include "base/memory.h"
+#include "loop/debug.h"
 #include "task/wait.h"
 
 #include <eddy/signal.h>
@@ -70,6 +71,7 @@ int eddy_signals_open(uint64_t set, struct eddy_signals **ret_signals)
             return r;
         }
     }
+    eddy__debug_born(loop, s, "a set of signals");
     *ret_signals = s;
     return 0;
 }
@@ -106,6 +108,7 @@ void eddy_signals_free(struct eddy_signals *signals)
         return;
     assert((eddy_list_is_empty(&signals->queue) || eddy_loop_is_parents(signals->loop)) &&
            "nobody may wait");
+    eddy__debug_gone(signals->loop, signals);
     for (unsigned i = 0; i < signals->count; i++)
         (void)eddy__signal_unhear(&signals->ears[i].hearer);
     eddy__free(signals, size_for(signals->count));

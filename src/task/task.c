@@ -38,6 +38,7 @@ static void free_room(void *slot)
 
     /* A scope that nobody closed: what follows ends the program. */
     eddy_tasks_left(room);
+    eddy_futures_left(room->root.loop);
     assert(eddy_list_is_empty(&room->root_scope.tasks));
     eddy_locals_free(&room->root_scope.locals);
     eddy_stack_pool_done(&room->stacks);
