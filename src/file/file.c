@@ -5,8 +5,8 @@
  * carries it, so a file can always be closed, whatever memory there is.
  */
 #include "base/memory.h"
-#include "loop/file_op.h"
 #include "loop/debug.h"
+#include "loop/file_op.h"
 #include "loop/loop.h"
 #include "task/wait.h"
 
@@ -95,7 +95,7 @@ int eddy_file_sync(struct eddy_file *f)
 int64_t eddy_file_size(struct eddy_file *f)
 {
     struct eddy_file_op op;
-    struct statx about;
+    struct statx about = { 0 };
 
     eddy_op_stat(&op, f->fd, "", AT_EMPTY_PATH, &about, NULL);
     int r = check(f);

@@ -22,7 +22,8 @@ struct eddy_poller_ops {
     int (*modify)(struct eddy_poller *p, int fd, unsigned events);
     void (*remove)(struct eddy_poller *p, int fd);
     int (*wait)(struct eddy_poller *p, int64_t timeout_ns, struct eddy_ready *ret, size_t cap);
-    int (*descriptor)(const struct eddy_poller *p); /* readable while one watched is ready, or NULL */
+    int (*descriptor)(
+        const struct eddy_poller *p); /* readable while one watched is ready, or NULL */
 };
 
 /* A watched descriptor; events 0: not watched. */

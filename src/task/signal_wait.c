@@ -121,5 +121,8 @@ int eddy_signal_wait(uint64_t set, int *ret_signo)
 
     if (r == 0)
         r = eddy_signals_open(set, &signals);
-    return r < 0 ? r : eddy_signals_wait(signals, ret_signo);
+    if (r < 0)
+        return r;
+    assert(signals);
+    return eddy_signals_wait(signals, ret_signo);
 }
