@@ -322,7 +322,7 @@ struct fork_soon_args {
 
 static int fork_soon(struct fork_soon_args *a)
 {
-    EDDY_SCOPE(inner, .timeout_ms = 1000); /* is left in the child, too */
+    EDDY_SCOPE(inner, .timeout_ms = 60000); /* is left in the child, too */
     int r = eddy_sleep(1);
 
     if (a->o && eddy_mutex_try(&a->o->mutex) == 0) {
@@ -330,6 +330,8 @@ static int fork_soon(struct fork_soon_args *a)
         r = eddy_mutex_unlock(&a->o->mutex);
         if (*a->child == 0)
             CHILD(r == -EDDY_EFORKED);
+        else
+            r = -EIO; /* ends its scope, and so the waits of the others */
     }
     return r;
 }
@@ -350,7 +352,7 @@ EDDY_TEST(plain_code_that_waited_when_a_task_forked_unwinds_in_the_child)
         if (which == WRITE)
             EDDY_CHECK_EQ(eddy_rwlock_read(&o.rwlock), 0);
         {
-            EDDY_SCOPE(s, .timeout_ms = 60);
+            EDDY_SCOPE(s, .timeout_ms = 0);
             EDDY_GO(&s, fork_soon, .o = &o, .child = &child);
             EDDY_GO(&s, waits_in, .o = &o, .which = which);
             int r = wait_in(&o, which);
