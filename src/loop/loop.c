@@ -335,6 +335,9 @@ void eddy_loop_free(struct eddy_loop *loop)
     if (!loop || eddy_loop_is_parents(loop))
         return;
     assert(loop == this_loop && loop->depth == 0);
+    /* What is ready still stands on what the rooms keep: a closed scope that has yet to say so. */
+    for (int i = 0; i < 1000 && !eddy_list_is_empty(&loop->ready); i++)
+        eddy__loop_iterate(loop, 0);
     /* What rooms keep may have descriptors to close and callbacks to run, each in its order. */
     for (int i = 0; i < EDDY_SLOTS; i++) {
         void *slot = loop->slot[i];

@@ -415,3 +415,25 @@ EDDY_TEST(plain_code_turns_the_loop)
     EDDY_CHECK_EQ(eddy_sleep(5), 0);
     EDDY_CHECK(elapsed_ms(start) >= 5);
 }
+
+/* --- the end of the loop --------------------------------------------------------------------------- */
+
+static void count_up(void *ctx)
+{
+    ++*(int *)ctx;
+}
+
+EDDY_TEST(a_scope_closed_just_before_its_loop_ends_says_so)
+{
+    struct eddy_scope *scope = NULL;
+    struct eddy_stack_info info = { .size = sizeof info };
+    int closed = 0;
+
+    EDDY_CHECK_EQ(eddy_scope_new(NULL, &scope), 0);
+    EDDY_GO(scope, sleeper, .ms = 3600000);
+    eddy_stack_info(&info);
+    EDDY_CHECK_EQ(info.live, 1);
+    eddy_scope_close(scope, count_up, &closed);
+    eddy_loop_free(eddy_loop_current());
+    EDDY_CHECK_EQ(closed, 1);
+}
