@@ -102,6 +102,19 @@ struct eddy_sys {
 /* The table in use; tests write to it. */
 EDDY_PRIVATE extern struct eddy_sys eddy__sys;
 
+/* All of a text, for reports: 0, or the error. */
+static inline int eddy_sys_write_all(int fd, const char *text, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = eddy__sys.write(fd, text, len);
+        if (n < 0)
+            return (int)n;
+        text += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
 /* The kernel's own, to restore from. */
 EDDY_PRIVATE extern const struct eddy_sys eddy__sys_kernel;
 

@@ -78,8 +78,8 @@ struct eddy_driver {
     const struct eddy_driver_ops *ops;
     const char *backend; /* the name under which it was asked for: "epoll", "uring" */
     unsigned pending;    /* operations submitted and not complete; by the two functions below */
-    atomic_bool *asleep; /* the loop's; false from the end of the wait on. NULL with the clock */
     unsigned in_flight[EDDY_OP_KINDS]; /* the same, by kind */
+    atomic_bool *asleep;    /* the loop's; false from the end of the wait on. NULL with the clock */
     struct eddy_loop *loop; /* whose it is; file operations of the ready driver go to its pool */
     int64_t *clock;         /* turn() writes the time here, between its wait and the first done() */
 };

@@ -180,6 +180,8 @@ static inline bool eddy_loop_is_turning(const struct eddy_loop *loop)
 void eddy_post_run_all(struct eddy_loop *loop);
 void eddy_post_close(struct eddy_loop *loop); /* the same, and nothing is taken from here on */
 void eddy_signals_run(struct eddy_loop *loop);
+/* A fault repeats when its handler returns, and two signals cannot be caught. */
+bool eddy_signal_is_nobodys(int signo);
 void eddy_signals_forget(struct eddy_loop *loop);
 int eddy_backend_open(struct eddy_loop *loop, const char *name);
 size_t eddy_pool_out(const struct eddy_loop *loop); /* pieces of work that will come home */

@@ -51,7 +51,7 @@ static void on_signal(int signo, siginfo_t *info, void *context)
     errno = saved;
 }
 
-static bool can_take(int signo)
+bool eddy_signal_is_nobodys(int signo)
 {
     switch (signo) {
     case SIGKILL:
@@ -59,9 +59,14 @@ static bool can_take(int signo)
     case SIGSEGV:
     case SIGBUS:
     case SIGFPE:
-    case SIGILL: return false;
-    default: return signo > 0 && signo < SIGNALS;
+    case SIGILL: return true;
+    default: return false;
     }
+}
+
+static bool can_take(int signo)
+{
+    return signo > 0 && signo < SIGNALS && !eddy_signal_is_nobodys(signo);
 }
 
 static int take(struct taken *t, int signo)

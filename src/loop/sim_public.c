@@ -209,16 +209,23 @@ int eddy_sim_partition(struct eddy_sim *sim, const char *a, const char *b)
     return r;
 }
 
+/* Two hosts by name; NULL: any, -1. False: there is none of that name. */
+static bool find_two(const struct sim *s, const char *a, const char *b, int *ret_one, int *ret_two)
+{
+    *ret_one = a ? eddy_sim_host_find(s, a) : -1;
+    *ret_two = b ? eddy_sim_host_find(s, b) : -1;
+    return (!a || *ret_one >= 0) && (!b || *ret_two >= 0);
+}
+
 int eddy_sim_heal(struct eddy_sim *sim, const char *a, const char *b)
 {
     struct sim *s = sim_in(sim);
     size_t kept = 0;
+    int one, two;
 
     if (!s)
         return why_not(sim);
-    int one = a ? eddy_sim_host_find(s, a) : -1;
-    int two = b ? eddy_sim_host_find(s, b) : -1;
-    if ((a && one < 0) || (b && two < 0))
+    if (!find_two(s, a, b, &one, &two))
         return -ENOENT;
     size_t before = s->rule_count;
     for (size_t i = 0; i < before; i++) {
@@ -236,13 +243,11 @@ int eddy_sim_heal(struct eddy_sim *sim, const char *a, const char *b)
 int eddy_sim_cut(struct eddy_sim *sim, const char *a, const char *b)
 {
     struct sim *s = sim_in(sim);
-    int count = 0;
+    int count = 0, one, two;
 
     if (!s)
         return why_not(sim);
-    int one = a ? eddy_sim_host_find(s, a) : -1;
-    int two = b ? eddy_sim_host_find(s, b) : -1;
-    if ((a && one < 0) || (b && two < 0))
+    if (!find_two(s, a, b, &one, &two))
         return -ENOENT;
     for (size_t i = 0; i < s->slot_count; i++) {
         struct sim_slot *slot = s->slots[i];

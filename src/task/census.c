@@ -109,18 +109,6 @@ static int deepest_first(const void *a, const void *b)
     return x->deepest < y->deepest ? 1 : x->deepest > y->deepest ? -1 : 0;
 }
 
-static int write_all(int fd, const char *text, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = eddy__sys.write(fd, text, len);
-        if (n < 0)
-            return (int)n;
-        text += n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
-
 int eddy_census_report(int fd)
 {
     static const char head[] = "eddy census: stack bytes used at most, of how many; tasks; where\n";
@@ -128,7 +116,7 @@ int eddy_census_report(int fd)
 
     pthread_mutex_lock(&lock);
     qsort(places, place_count < PLACES ? place_count : PLACES - 1, sizeof *places, deepest_first);
-    int r = write_all(fd, head, sizeof head - 1);
+    int r = eddy_sys_write_all(fd, head, sizeof head - 1);
     for (size_t i = 0; r == 0 && i < place_count; i++) {
         const struct place *p = &places[i];
         int len = snprintf(line, sizeof line, "%9zu %9zu %9zu  %s:%d %s\n", p->deepest, p->usable,
@@ -138,7 +126,7 @@ int eddy_census_report(int fd)
             len = sizeof line - 1;
             line[len - 1] = '\n';
         }
-        r = write_all(fd, line, (size_t)len);
+        r = eddy_sys_write_all(fd, line, (size_t)len);
     }
     if (r == 0)
         r = (int)place_count;

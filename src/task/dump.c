@@ -353,16 +353,7 @@ int eddy_dump_to(struct eddy_loop *loop, const struct eddy_dump_options *options
 
 static int write_fd(void *ctx, const char *text, size_t len)
 {
-    const int fd = *(const int *)ctx;
-
-    while (len > 0) {
-        ssize_t n = eddy__sys.write(fd, text, len);
-        if (n < 0)
-            return (int)n;
-        text += n;
-        len -= (size_t)n;
-    }
-    return 0;
+    return eddy_sys_write_all(*(const int *)ctx, text, len);
 }
 
 int eddy_dump(struct eddy_loop *loop, int fd)

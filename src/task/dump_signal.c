@@ -64,18 +64,9 @@ static void give_back(void *slot)
     eddy__sys.sigaction(asked.signo, &asked.before, NULL);
 }
 
-/* A fault repeats when its handler returns, and two signals cannot be caught. */
 static bool can_take(int signo)
 {
-    switch (signo) {
-    case SIGKILL:
-    case SIGSTOP:
-    case SIGSEGV:
-    case SIGBUS:
-    case SIGFPE:
-    case SIGILL: return false;
-    default: return signo > 0 && signo < NSIG;
-    }
+    return signo > 0 && signo < NSIG && !eddy_signal_is_nobodys(signo);
 }
 
 int eddy_dump_on_signal(int signo)
