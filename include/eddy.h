@@ -40,6 +40,8 @@
 #include <eddy/task.h>
 #include <eddy/thread.h>
 #include <eddy/tls.h>
+#include <eddy/tls_connect.h>
+#include <eddy/tls_info.h>
 #include <eddy/transport.h>
 #include <eddy/url.h>
 #include <eddy/watch.h>
