@@ -43,6 +43,7 @@
 #include <eddy/tls_connect.h>
 #include <eddy/tls_info.h>
 #include <eddy/transport.h>
+#include <eddy/udp.h>
 #include <eddy/url.h>
 #include <eddy/watch.h>
 #include <eddy/web.h>
