@@ -1,9 +1,9 @@
 /*
  * eddy/poller.h - readiness: which descriptors can be read or written now
  *
- * What Python's selectors is, for C: one contract over five backends, level-triggered everywhere,
- * usable with no loop. What a backend cannot do is an error when the descriptor is added;
- * eddy_poller_can() answers beforehand.
+ * What Python's selectors is, for C: one contract over five backends, level-triggered everywhere
+ * but for who asks otherwise, usable with no loop. What a backend cannot do is an error when the
+ * descriptor is added; eddy_poller_can() answers beforehand.
  *
  *                      select          poll            epoll          kqueue          uring
  *  past FD_SETSIZE     -ERANGE at add  yes             yes            yes             yes
@@ -12,6 +12,9 @@
  *  EDDY_HANGUP         no: ready for   yes             yes            to who watches  yes
  *                      what was asked                                 for output
  *  EDDY_FAILED         no, likewise    yes             yes            on sockets      yes
+ *  EDDY_EDGE           no: told as     no: told as     yes            yes             no: told as
+ *                      long as ready   long as ready                                  long as ready
+ *  EDDY_URGENT         no              no              beside EDGE    no              no
  *  closed behind its   EDDY_FAILED at  EDDY_FAILED at  forgotten      forgotten       held open, as
  *    back              each wait, and  each wait       silently       silently        it was
  *                      nothing else
@@ -40,11 +43,15 @@ EDDY_BEGIN
 struct eddy_poller;
 
 enum eddy_poller_event {
-    EDDY_READABLE = 1,   /* a read would not block: bytes, the end, or an error */
-    EDDY_WRITABLE = 2,   /* a write would not block */
-    EDDY_HANGUP = 4,     /* both directions ended; reported asked for or not */
-    EDDY_FAILED = 8,     /* an error is pending, or the descriptor is closed; likewise */
-    EDDY_READ_ENDED = 16 /* the peer ended its output; to who asked for EDDY_READABLE */
+    EDDY_READABLE = 1,    /* a read would not block: bytes, the end, or an error */
+    EDDY_WRITABLE = 2,    /* a write would not block */
+    EDDY_HANGUP = 4,      /* both directions ended; reported asked for or not */
+    EDDY_FAILED = 8,      /* an error is pending, or the descriptor is closed; likewise */
+    EDDY_READ_ENDED = 16, /* the peer ended its output; to who asked for EDDY_READABLE */
+    /* Asked for, never reported: being told once for each arrival is enough. A hint: a backend may
+     * go on telling for as long as it is ready. What is ready at an add or a modify is told, too. */
+    EDDY_EDGE = 32,
+    EDDY_URGENT = 64 /* bytes out of band: a short read may have stopped at their mark */
 };
 
 struct eddy_ready {
@@ -101,7 +108,7 @@ EDDY_API bool eddy_poller_can(const char *backend, int fd);
  * eddy_poller_add() - watch a descriptor
  * @p:      any
  * @fd:     open; stays the caller's
- * @events: EDDY_READABLE | EDDY_WRITABLE, not 0
+ * @events: EDDY_READABLE | EDDY_WRITABLE, not 0; and EDDY_EDGE if wanted
  * @token:  handed back with each event
  *
  * Return: 0, or negative, with nothing changed:
@@ -144,7 +151,8 @@ EDDY_API int eddy_poller_remove(struct eddy_poller *p, int fd);
  * @ret:        filled from the start, one entry a descriptor
  * @cap:        at least 1; when more are ready, the others come first in the next wait
  *
- * Level-triggered: what is still ready is reported again. Allocates nothing.
+ * What is still ready is reported again, but for what was asked for with EDDY_EDGE. Allocates
+ * nothing.
  *
  * Return: how many; 0 when the time has passed; -EINTR (a signal was handled), -EINVAL.
  * Source: epoll_wait(2).   Since: 0.1

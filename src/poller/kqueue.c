@@ -3,11 +3,12 @@
  *
  * What the others call one descriptor with events is here up to two filters, READ and WRITE, and a
  * wait may report both: they are put together into one entry where they came in one batch. Which
- * filters the kernel has stands in the table (at, the low two bits); above them, during a wait,
- * which entry is the descriptor's.
+ * filters the kernel has stands in the table (at, the low two bits), and with EDDY_EDGE whether they
+ * are EV_CLEAR; above that, during a wait, which entry is the descriptor's.
  *
  * The end of the peer's output is EV_EOF on READ; EV_EOF on WRITE says that nobody reads any more,
- * and an error comes in fflags. Level-triggered: EV_CLEAR is not used.
+ * and an error comes in fflags. An EV_ADD does not change a filter's EV_CLEAR, so a filter that is to
+ * change that goes and comes again.
  */
 #include "poller/poller.h"
 
@@ -20,6 +21,8 @@
 
 #define BATCH 256
 #define FILTERS 3U /* of watched.at */
+#define CLEAR 4U   /* these are EV_CLEAR */
+#define ENTRY 3    /* above them: the place in this wait's report, plus one */
 
 struct kqueue_poller {
     struct eddy_poller poller; /* first */
@@ -78,23 +81,38 @@ static int check(int fd)
     return r;
 }
 
-/* Make the kernel's filters be @events; those of @have it has. All or nothing: what is new is
+static int put(struct eddy_poller *p, int fd, unsigned filters, unsigned short flags,
+               unsigned *ret_put)
+{
+    for (unsigned filter = EDDY_READABLE; filter <= EDDY_WRITABLE; filter <<= 1) {
+        int r = filters & filter ? change(self(p)->fd, fd, filter, flags) : 0;
+        if (r < 0)
+            return r;
+        *ret_put |= filters & filter;
+    }
+    return 0;
+}
+
+/* Make the kernel's filters be @events; those of @had it has. All or nothing: what is new is
  * added first, and taken back when the rest fails. EV_ADD of a filter that is there is harmless,
  * and it is how a descriptor that was closed meanwhile is noticed. */
-static int set(struct eddy_poller *p, int fd, unsigned have, unsigned events)
+static int set(struct eddy_poller *p, int fd, unsigned had, unsigned events)
 {
-    unsigned added = 0;
+    const bool clear = events & EDDY_EDGE, changes = (had & FILTERS) && clear != !!(had & CLEAR);
+    const unsigned have = changes ? 0 : had & FILTERS;
+    unsigned added = 0, back = 0;
 
-    for (unsigned filter = EDDY_READABLE; filter <= EDDY_WRITABLE; filter <<= 1) {
-        int r = events & filter ? change(self(p)->fd, fd, filter, EV_ADD) : 0;
-        if (r < 0) {
-            drop(p, fd, added & ~have);
-            return r;
-        }
-        added |= events & filter;
+    if (changes)
+        drop(p, fd, had & FILTERS);
+    int r = put(p, fd, events & FILTERS, clear ? EV_ADD | EV_CLEAR : EV_ADD, &added);
+    if (r < 0) {
+        drop(p, fd, added & ~have);
+        if (changes)
+            (void)put(p, fd, had & FILTERS, clear ? EV_ADD : EV_ADD | EV_CLEAR, &back);
+        return r;
     }
     drop(p, fd, have & ~events);
-    p->watched[fd].at = events;
+    p->watched[fd].at = (events & FILTERS) | (clear ? CLEAR : 0);
     return 0;
 }
 
@@ -111,7 +129,7 @@ static int add(struct eddy_poller *p, int fd, unsigned events, bool known)
 
 static int modify(struct eddy_poller *p, int fd, unsigned events)
 {
-    return set(p, fd, p->watched[fd].at & FILTERS, events);
+    return set(p, fd, p->watched[fd].at, events);
 }
 
 static void remove_fd(struct eddy_poller *p, int fd)
@@ -142,14 +160,14 @@ static int wait_kqueue(struct eddy_poller *p, int64_t timeout_ns, struct eddy_re
     for (int i = 0; i < count; i++) {
         struct eddy_watched *w = &p->watched[batch[i].ident];
         assert(batch[i].ident < p->cap);
-        if (!(w->at & ~FILTERS)) {
+        if (!(w->at >> ENTRY)) {
             ret[found++] = (struct eddy_ready){ .token = w->token };
-            w->at |= (uint32_t)found << 2;
+            w->at |= (uint32_t)found << ENTRY;
         }
-        ret[(w->at >> 2) - 1].events |= events_of(&batch[i]);
+        ret[(w->at >> ENTRY) - 1].events |= events_of(&batch[i]);
     }
     for (int i = 0; i < count; i++)
-        p->watched[batch[i].ident].at &= FILTERS;
+        p->watched[batch[i].ident].at &= FILTERS | CLEAR;
     return count < 0 ? count : found;
 }
 

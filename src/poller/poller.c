@@ -132,7 +132,9 @@ static int make_room(struct eddy_poller *p, int fd)
 
 static bool are_valid(unsigned events)
 {
-    return events && !(events & ~(unsigned)(EDDY_READABLE | EDDY_WRITABLE));
+    const unsigned both = EDDY_READABLE | EDDY_WRITABLE;
+
+    return (events & both) && !(events & ~(both | EDDY_EDGE));
 }
 
 int eddy_poller_add(struct eddy_poller *p, int fd, unsigned events, uint64_t token)
@@ -183,6 +185,11 @@ int eddy_poller_remove(struct eddy_poller *p, int fd)
     p->ops->remove(p, fd);
     p->watched[fd].events = 0;
     return 0;
+}
+
+bool eddy_poller_tells_edges(const struct eddy_poller *p)
+{
+    return p->ops->edges;
 }
 
 int eddy_poller_descriptor(const struct eddy_poller *p)

@@ -18,6 +18,7 @@ struct eddy_poller_ops {
     void (*close)(struct eddy_poller *p);
     int (*check)(int fd); /* whether it could be added, without adding: 0 or the error */
     bool forgets;         /* what was closed leaves by itself: add() may be told of a known one */
+    bool edges;           /* EDDY_EDGE is followed, and each modify tells anew what is ready */
     int (*add)(struct eddy_poller *p, int fd, unsigned events, bool known);
     int (*modify)(struct eddy_poller *p, int fd, unsigned events);
     void (*remove)(struct eddy_poller *p, int fd);
@@ -38,6 +39,10 @@ struct eddy_poller {
     struct eddy_watched *watched; /* indexed by descriptor */
     size_t cap;                   /* of watched */
 };
+
+/* Whether EDDY_EDGE is followed, and a modify tells anew what is ready, so that who keeps to himself
+ * what may still be ready can rely on it. */
+bool eddy_poller_tells_edges(const struct eddy_poller *p);
 
 /* The descriptor that stands for the whole set, or -EOPNOTSUPP. */
 int eddy_poller_descriptor(const struct eddy_poller *p);

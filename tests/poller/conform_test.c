@@ -5,6 +5,7 @@
  * faults: yes
  */
 #include "check.h"
+#include "ready.h"
 
 #include "base/fault.h"
 #include "base/memory.h"
@@ -13,9 +14,7 @@
 #include <eddy/error.h>
 #include <eddy/poller.h>
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,89 +22,6 @@
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <unistd.h>
-
-#define MS INT64_C(1000000)
-#define LONG (INT64_C(5000) * MS) /* for what is ready already: passes only when a test fails */
-#define BOTH (EDDY_READABLE | EDDY_WRITABLE)
-
-static const char *backend(void)
-{
-    return *eddy_check_backend() ? eddy_check_backend() : "epoll";
-}
-
-static bool is(const char *name)
-{
-    return strcmp(backend(), name) == 0;
-}
-
-static struct eddy_poller *open_poller(void)
-{
-    struct eddy_poller *p = NULL;
-
-    if (!EDDY_CHECK_EQ(eddy_poller_open(backend(), &p), 0))
-        abort();
-    return p;
-}
-
-static void make_pair(int fd[2])
-{
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd) < 0)
-        abort();
-}
-
-/* Two ends of a TCP connection on the loopback. */
-static void make_tcp(int fd[2])
-{
-    struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t len = sizeof addr;
-    int door = socket(AF_INET, SOCK_STREAM, 0);
-
-    if (bind(door, (struct sockaddr *)&addr, len) < 0 || listen(door, 1) < 0 ||
-        getsockname(door, (struct sockaddr *)&addr, &len) < 0)
-        abort();
-    fd[0] = socket(AF_INET, SOCK_STREAM, 0);
-    if (connect(fd[0], (struct sockaddr *)&addr, len) < 0)
-        abort();
-    fd[1] = accept(door, NULL, NULL);
-    close(door);
-}
-
-static void close_pair(int fd[2])
-{
-    close(fd[0]);
-    close(fd[1]);
-}
-
-/* The events of the one descriptor that is ready within @timeout_ns, which must bear @token. */
-static unsigned events_within(struct eddy_poller *p, uint64_t token, int64_t timeout_ns)
-{
-    struct eddy_ready ready[4] = { { 0 } };
-    int n = eddy_poller_wait(p, timeout_ns, ready, 4);
-
-    if (n == 0)
-        return 0;
-    if (!EDDY_CHECK_EQ(n, 1) || !EDDY_CHECK(ready[0].token == token))
-        return ~0U;
-    return ready[0].events;
-}
-
-/* What select cannot tell apart is left out of what is expected of it. */
-static unsigned told(unsigned events)
-{
-    return is("select") ? events & BOTH : events;
-}
-
-/* libkqueue keeps a table of its own over epoll: it takes the error from a socket when it looks at
- * it, and what was closed behind its back stays in its table. The kernels that have a kqueue do
- * neither. */
-static bool is_library(void)
-{
-#ifdef __linux__
-    return is("kqueue");
-#else
-    return false;
-#endif
-}
 
 EDDY_TEST(a_backend_has_its_name_and_an_unknown_one_is_refused)
 {
@@ -189,7 +105,8 @@ EDDY_TEST(wrong_use_is_an_error_and_changes_nothing)
     EDDY_CHECK_ERR(eddy_poller_add(p, 900, EDDY_READABLE, 1), -EBADF);
     EDDY_CHECK_ERR(eddy_poller_add(p, INT32_MAX, EDDY_READABLE, 1), -EBADF);
     EDDY_CHECK_ERR(eddy_poller_add(p, fd[0], 0, 1), -EINVAL);
-    EDDY_CHECK_ERR(eddy_poller_add(p, fd[0], EDDY_READABLE | 64, 1), -EINVAL);
+    EDDY_CHECK_ERR(eddy_poller_add(p, fd[0], EDDY_READABLE | EDDY_URGENT, 1), -EINVAL);
+    EDDY_CHECK_ERR(eddy_poller_add(p, fd[0], EDDY_EDGE, 1), -EINVAL);
     EDDY_CHECK_ERR(eddy_poller_remove(p, fd[0]), -ENOENT);
     EDDY_CHECK_ERR(eddy_poller_remove(p, -1), -ENOENT);
     EDDY_CHECK_ERR(eddy_poller_remove(p, INT32_MAX), -ENOENT);
