@@ -8,9 +8,10 @@
  *   eddy_switch()            keeps this place, goes on at another
  *   eddy_switch_registers()  says where a kept place is
  *
- * A switch keeps what the ABI makes a callee keep, the modes of floating point among it (rounding,
- * traps), and errno. The flags of past floating-point exceptions belong to nobody: they are neither
- * kept nor hidden. Nor is the signal mask: it is the thread's.
+ * A switch keeps what the ABI makes a callee keep, what <fenv.h> sets of floating point among it
+ * (rounding, traps), and errno. The flags of past floating-point exceptions belong to nobody: they
+ * are neither kept nor hidden. The signal mask is the thread's, and so, on x86-64, is what
+ * _mm_setcsr() alone can set (flush to zero): see switch_x86_64.h.
  *
  * No switch changes the shadow stack of CET (x86-64) or the guarded control stack (AArch64). So
  * nothing is built with the mark that asks for one: see cmake/Flags.cmake.

@@ -110,7 +110,8 @@ EDDY_TEST(registers_survive_switches_among_many_in_any_order)
  * inexact result raises. */
 #if defined(__x86_64__)
 #define MODES_DEFAULT 0x037f1f80u
-#define MODES_OTHER 0x0b7fdf80u /* x87: up; SSE: up, flush to zero */
+#define MODES_OTHER                                                                                \
+    0x0b7e5f00u /* x87 and SSE: up, invalid operations trap; as <fenv.h> sets both */
 #define FLAG_INEXACT 0x20u
 
 static uint32_t modes_read(void)
@@ -219,6 +220,65 @@ EDDY_TEST(each_side_has_its_modes_of_floating_point)
     side_there(&s);
     EDDY_CHECK_EQ(m.third, MODES_OTHER);
     EDDY_CHECK_EQ(modes_read(), MODES_DEFAULT);
+    EDDY_CHECK(s.ended);
+    side_close(&s);
+}
+
+#if defined(__x86_64__) && defined(EDDY_SWITCH_ASM)
+#define FLUSH_TO_ZERO 0x8000u
+
+static void setting_flush_to_zero(struct side *s)
+{
+    modes_write(MODES_DEFAULT | FLUSH_TO_ZERO);
+    side_back(s);
+    s->arg = &s->ended; /* found */
+    if (!(modes_read() & FLUSH_TO_ZERO))
+        s->arg = NULL;
+    modes_write(MODES_OTHER | FLUSH_TO_ZERO);
+    side_back(s);
+}
+
+EDDY_TEST(flush_to_zero_is_the_threads)
+{
+    struct side s = { .body = setting_flush_to_zero };
+
+    side_open(&s);
+    side_there(&s);
+    EDDY_CHECK_EQ(modes_read(), MODES_DEFAULT | FLUSH_TO_ZERO);
+    side_there(&s);
+    EDDY_CHECK(s.arg);
+    EDDY_CHECK_EQ(modes_read(), MODES_DEFAULT | FLUSH_TO_ZERO);
+    side_there(&s);
+    side_close(&s);
+    modes_write(MODES_DEFAULT);
+}
+#endif
+
+/* Switches with no call between them, which would hide that a register has changed. */
+static void in_a_narrow_loop(struct side *s)
+{
+    uint64_t *turns = s->arg;
+
+    for (int i = 0; i < 1000; i++) {
+        ++*turns;
+        eddy_context_switch(&s->own, &s->opener);
+    }
+}
+
+EDDY_TEST(switches_follow_each_other_in_a_narrow_loop)
+{
+    uint64_t turns = 0;
+    struct side s = { .body = in_a_narrow_loop, .arg = &turns };
+    uint64_t own = 0;
+
+    side_open(&s);
+    for (int i = 0; i < 1000; i++) {
+        eddy_context_switch(&s.opener, &s.own);
+        own++;
+    }
+    EDDY_CHECK_EQ(turns, 1000);
+    EDDY_CHECK_EQ(own, 1000);
+    side_there(&s);
     EDDY_CHECK(s.ended);
     side_close(&s);
 }
