@@ -11,7 +11,9 @@
 #include <eddy/arena.h>
 #include <eddy/buffer.h>
 #include <eddy/channel.h>
+#include <eddy/command.h>
 #include <eddy/common.h>
+#include <eddy/directory.h>
 #include <eddy/dns.h>
 #include <eddy/error.h>
 #include <eddy/event.h>
@@ -29,8 +31,10 @@
 #include <eddy/loop.h>
 #include <eddy/memory.h>
 #include <eddy/net.h>
+#include <eddy/path.h>
 #include <eddy/poller.h>
 #include <eddy/process.h>
+#include <eddy/proxy.h>
 #include <eddy/queue.h>
 #include <eddy/serve.h>
 #include <eddy/signal.h>
@@ -44,8 +48,10 @@
 #include <eddy/tls_info.h>
 #include <eddy/transport.h>
 #include <eddy/udp.h>
+#include <eddy/unix.h>
 #include <eddy/url.h>
 #include <eddy/watch.h>
 #include <eddy/web.h>
+#include <eddy/whole_file.h>
 
 #endif
