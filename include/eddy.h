@@ -35,6 +35,7 @@
 #include <eddy/poller.h>
 #include <eddy/process.h>
 #include <eddy/proxy.h>
+#include <eddy/proxy.h>
 #include <eddy/queue.h>
 #include <eddy/serve.h>
 #include <eddy/signal.h>
@@ -48,6 +49,7 @@
 #include <eddy/tls_info.h>
 #include <eddy/transport.h>
 #include <eddy/udp.h>
+#include <eddy/unix.h>
 #include <eddy/unix.h>
 #include <eddy/url.h>
 #include <eddy/watch.h>
