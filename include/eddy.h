@@ -14,6 +14,7 @@
 #include <eddy/command.h>
 #include <eddy/common.h>
 #include <eddy/directory.h>
+#include <eddy/directory.h>
 #include <eddy/dns.h>
 #include <eddy/error.h>
 #include <eddy/event.h>
@@ -31,6 +32,7 @@
 #include <eddy/loop.h>
 #include <eddy/memory.h>
 #include <eddy/net.h>
+#include <eddy/path.h>
 #include <eddy/path.h>
 #include <eddy/poller.h>
 #include <eddy/process.h>
@@ -54,6 +56,7 @@
 #include <eddy/url.h>
 #include <eddy/watch.h>
 #include <eddy/web.h>
+#include <eddy/whole_file.h>
 #include <eddy/whole_file.h>
 
 #endif
