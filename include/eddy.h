@@ -14,7 +14,6 @@
 #include <eddy/command.h>
 #include <eddy/common.h>
 #include <eddy/directory.h>
-#include <eddy/directory.h>
 #include <eddy/dns.h>
 #include <eddy/error.h>
 #include <eddy/event.h>
@@ -33,10 +32,8 @@
 #include <eddy/memory.h>
 #include <eddy/net.h>
 #include <eddy/path.h>
-#include <eddy/path.h>
 #include <eddy/poller.h>
 #include <eddy/process.h>
-#include <eddy/proxy.h>
 #include <eddy/proxy.h>
 #include <eddy/queue.h>
 #include <eddy/serve.h>
@@ -52,11 +49,9 @@
 #include <eddy/transport.h>
 #include <eddy/udp.h>
 #include <eddy/unix.h>
-#include <eddy/unix.h>
 #include <eddy/url.h>
 #include <eddy/watch.h>
 #include <eddy/web.h>
-#include <eddy/whole_file.h>
 #include <eddy/whole_file.h>
 
 #endif
