@@ -13,6 +13,7 @@
 #include <eddy/channel.h>
 #include <eddy/command.h>
 #include <eddy/common.h>
+#include <eddy/descriptor.h>
 #include <eddy/directory.h>
 #include <eddy/dns.h>
 #include <eddy/error.h>
