@@ -201,6 +201,25 @@ static int sys_random(void *buf, size_t len)
 #ifdef __linux__
 #define ONLY_LINUX                                          \
     .stat = eddy_kernel_stat,                               \
+    .rename = eddy_kernel_rename,                           \
+    .unlink = eddy_kernel_unlink,                           \
+    .mkdir = eddy_kernel_mkdir,                             \
+    .link = eddy_kernel_link,                               \
+    .symlink = eddy_kernel_symlink,                         \
+    .readlink = eddy_kernel_readlink,                       \
+    .access = eddy_kernel_access,                           \
+    .chmod = eddy_kernel_chmod,                             \
+    .chown = eddy_kernel_chown,                             \
+    .utimes = eddy_kernel_utimes,                           \
+    .realpath = eddy_kernel_realpath,                       \
+    .statvfs = eddy_kernel_statvfs,                         \
+    .getdents = eddy_kernel_getdents,                       \
+    .seek = eddy_kernel_seek,                               \
+    .ftruncate = eddy_kernel_ftruncate,                     \
+    .fallocate = eddy_kernel_fallocate,                     \
+    .fadvise = eddy_kernel_fadvise,                         \
+    .copy_range = eddy_kernel_copy_range,                   \
+    .lock = eddy_kernel_lock,                               \
     .epoll_create = eddy_kernel_epoll_create,               \
     .epoll_ctl = eddy_kernel_epoll_ctl,                     \
     .epoll_wait = eddy_kernel_epoll_wait,                   \

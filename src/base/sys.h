@@ -22,6 +22,8 @@
 struct epoll_event;
 struct kevent;
 struct statx;
+struct statvfs;
+struct flock;
 
 struct eddy_sys {
     /* descriptors; all made close-on-exec, sockets non-blocking too */
@@ -46,6 +48,27 @@ struct eddy_sys {
     int (*fsync)(int fd, bool data_only);
 #ifdef __linux__
     int (*stat)(int dir, const char *path, int flags, struct statx *ret); /* "": of dir itself */
+
+    /* names, and what files are like; a path of "" is dir itself, which may be a file */
+    int (*rename)(int from_dir, const char *from, int to_dir, const char *to, unsigned flags);
+    int (*unlink)(int dir, const char *path, int flags); /* AT_REMOVEDIR */
+    int (*mkdir)(int dir, const char *path, unsigned mode);
+    int (*link)(int from_dir, const char *from, int to_dir, const char *to, int flags);
+    int (*symlink)(const char *target, int dir, const char *path);
+    ssize_t (*readlink)(int dir, const char *path, char *buf, size_t cap);
+    int (*access)(int dir, const char *path, int mode, int flags);
+    int (*chmod)(int dir, const char *path, unsigned mode);
+    int (*chown)(int dir, const char *path, uid_t uid, gid_t gid, int flags);
+    int (*utimes)(int dir, const char *path, const struct timespec times[2], int flags);
+    int (*realpath)(const char *path, char *ret_path); /* of PATH_MAX bytes */
+    int (*statvfs)(const char *path, struct statvfs *ret);
+    ssize_t (*getdents)(int fd, void *buf, size_t cap); /* struct dirent64, as they are packed */
+    int64_t (*seek)(int fd, int64_t offset, int whence);
+    int (*ftruncate)(int fd, int64_t len);
+    int (*fallocate)(int fd, int mode, int64_t offset, int64_t len);
+    int (*fadvise)(int fd, int64_t offset, int64_t len, int advice);
+    ssize_t (*copy_range)(int from, int64_t from_offset, int to, int64_t to_offset, size_t len);
+    int (*lock)(int fd, struct flock *lock); /* of this open of the file; never waits */
 #endif
 
     /* sockets */
@@ -93,6 +116,7 @@ struct eddy_sys {
     int (*random)(void *buf, size_t len); /* getrandom(2) */
 
     int (*sigaction)(int signo, const struct sigaction *action, struct sigaction *ret_old);
+
 
     /* children */
     int (*pidfd_open)(pid_t pid); /* readable when it has ended; -ENOSYS where there is none */

@@ -54,6 +54,28 @@ ssize_t eddy_kernel_pwrite(int fd, const void *buf, size_t len, int64_t offset, 
 int eddy_kernel_fsync(int fd, bool data_only);
 #ifdef __linux__
 int eddy_kernel_stat(int dir, const char *path, int flags, struct statx *ret);
+
+/* sys_path.c */
+int eddy_kernel_rename(int from_dir, const char *from, int to_dir, const char *to, unsigned flags);
+int eddy_kernel_unlink(int dir, const char *path, int flags);
+int eddy_kernel_mkdir(int dir, const char *path, unsigned mode);
+int eddy_kernel_link(int from_dir, const char *from, int to_dir, const char *to, int flags);
+int eddy_kernel_symlink(const char *target, int dir, const char *path);
+ssize_t eddy_kernel_readlink(int dir, const char *path, char *buf, size_t cap);
+int eddy_kernel_access(int dir, const char *path, int mode, int flags);
+int eddy_kernel_chmod(int dir, const char *path, unsigned mode);
+int eddy_kernel_chown(int dir, const char *path, uid_t uid, gid_t gid, int flags);
+int eddy_kernel_utimes(int dir, const char *path, const struct timespec times[2], int flags);
+int eddy_kernel_realpath(const char *path, char *ret_path);
+int eddy_kernel_statvfs(const char *path, struct statvfs *ret);
+ssize_t eddy_kernel_getdents(int fd, void *buf, size_t cap);
+int64_t eddy_kernel_seek(int fd, int64_t offset, int whence);
+int eddy_kernel_ftruncate(int fd, int64_t len);
+int eddy_kernel_fallocate(int fd, int mode, int64_t offset, int64_t len);
+int eddy_kernel_fadvise(int fd, int64_t offset, int64_t len, int advice);
+ssize_t eddy_kernel_copy_range(int from, int64_t from_offset, int to, int64_t to_offset,
+                               size_t len);
+int eddy_kernel_lock(int fd, struct flock *lock);
 #endif
 
 /* sys_wait.c */
@@ -71,6 +93,7 @@ int eddy_kernel_kqueue(void);
 int eddy_kernel_kevent(int kqueue, const struct kevent *changes, int count, struct kevent *ret,
                        int cap, int64_t timeout_ns);
 #endif
+
 
 /* sys_process.c */
 int eddy_kernel_sigaction(int signo, const struct sigaction *action, struct sigaction *ret_old);
