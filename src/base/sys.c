@@ -196,6 +196,9 @@ static int sys_random(void *buf, size_t len)
     .wall_ns = sys_wall_ns,                                 \
     .random = sys_random,                                   \
     .sigaction = eddy_kernel_sigaction,                     \
+    .tcgetattr = eddy_kernel_tcgetattr,                     \
+    .tcsetattr = eddy_kernel_tcsetattr,                     \
+    .window_size = eddy_kernel_window_size,                 \
     .pidfd_open = eddy_kernel_pidfd_open,                   \
     .waitpid = eddy_kernel_waitpid,
 #ifdef __linux__

@@ -22,6 +22,8 @@
 struct epoll_event;
 struct kevent;
 struct statx;
+struct termios;
+struct winsize;
 struct statvfs;
 struct flock;
 
@@ -117,6 +119,11 @@ struct eddy_sys {
 
     int (*sigaction)(int signo, const struct sigaction *action, struct sigaction *ret_old);
 
+
+    /* terminals; @when is tcsetattr(3)'s */
+    int (*tcgetattr)(int fd, struct termios *ret); /* -ENOTTY: it is none */
+    int (*tcsetattr)(int fd, int when, const struct termios *attributes);
+    int (*window_size)(int fd, struct winsize *ret);
 
     /* children */
     int (*pidfd_open)(pid_t pid); /* readable when it has ended; -ENOSYS where there is none */

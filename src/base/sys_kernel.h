@@ -95,6 +95,11 @@ int eddy_kernel_kevent(int kqueue, const struct kevent *changes, int count, stru
 #endif
 
 
+/* sys_terminal.c */
+int eddy_kernel_tcgetattr(int fd, struct termios *ret);
+int eddy_kernel_tcsetattr(int fd, int when, const struct termios *attributes);
+int eddy_kernel_window_size(int fd, struct winsize *ret);
+
 /* sys_process.c */
 int eddy_kernel_sigaction(int signo, const struct sigaction *action, struct sigaction *ret_old);
 int eddy_kernel_pidfd_open(pid_t pid);
