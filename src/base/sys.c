@@ -168,6 +168,8 @@ static int sys_random(void *buf, size_t len)
     .send = eddy_kernel_send,                               \
     .sendmsg = eddy_kernel_sendmsg,                         \
     .recvmsg = eddy_kernel_recvmsg,                         \
+    .recvmmsg = eddy_kernel_recvmmsg,                       \
+    .sendmmsg = eddy_kernel_sendmmsg,                       \
     .open = eddy_kernel_open,                               \
     .pread = eddy_kernel_pread,                             \
     .pwrite = eddy_kernel_pwrite,                           \

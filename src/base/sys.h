@@ -41,6 +41,9 @@ struct eddy_sys {
     ssize_t (*send)(int fd, const void *buf, size_t len, int flags);
     ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);
     ssize_t (*recvmsg)(int fd, struct msghdr *message, int flags);
+    /* Many at once: how many; -ENOSYS where there is no such call. */
+    int (*recvmmsg)(int fd, struct mmsghdr *messages, unsigned count, int flags);
+    int (*sendmmsg)(int fd, struct mmsghdr *messages, unsigned count, int flags);
 
     /* files: what may wait for a disk. An offset of -1 is where the descriptor stands; flags are
      * preadv2(2)'s (RWF_NOWAIT), or 0, and -EOPNOTSUPP where there are none. */

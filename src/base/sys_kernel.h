@@ -35,6 +35,8 @@ ssize_t eddy_kernel_recv(int fd, void *buf, size_t len, int flags);
 ssize_t eddy_kernel_send(int fd, const void *buf, size_t len, int flags);
 ssize_t eddy_kernel_sendmsg(int fd, const struct msghdr *message, int flags);
 ssize_t eddy_kernel_recvmsg(int fd, struct msghdr *message, int flags);
+int eddy_kernel_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
+int eddy_kernel_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
 int eddy_kernel_socket(int family, int type, int protocol);
 int eddy_kernel_socketpair(int family, int type, int ret_fd[2]);
 int eddy_kernel_bind(int fd, const struct sockaddr *addr, socklen_t len);

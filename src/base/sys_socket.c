@@ -41,6 +41,24 @@ ssize_t eddy_kernel_recvmsg(int fd, struct msghdr *message, int flags)
     return n < 0 ? -errno : n;
 }
 
+int eddy_kernel_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+    int n;
+
+    FAULT(EIO);
+    RETRY(n, recvmmsg(fd, messages, count, flags, NULL));
+    return answer(n);
+}
+
+int eddy_kernel_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+    int n;
+
+    FAULT(EIO);
+    RETRY(n, sendmmsg(fd, messages, count, flags));
+    return answer(n);
+}
+
 int eddy_kernel_socket(int family, int type, int protocol)
 {
     FAULT(EMFILE);
