@@ -202,7 +202,13 @@ static int sys_random(void *buf, size_t len)
     .tcsetattr = eddy_kernel_tcsetattr,                     \
     .window_size = eddy_kernel_window_size,                 \
     .pidfd_open = eddy_kernel_pidfd_open,                   \
-    .waitpid = eddy_kernel_waitpid,
+    .waitpid = eddy_kernel_waitpid,                         \
+    .spawn = eddy_kernel_spawn,                             \
+    .reap = eddy_kernel_reap,                               \
+    .kill = eddy_kernel_kill,                               \
+    .pidfd_signal = eddy_kernel_pidfd_signal,               \
+    .pty = eddy_kernel_pty,                                 \
+    .set_window_size = eddy_kernel_set_window_size,
 #ifdef __linux__
 #define ONLY_LINUX                                          \
     .stat = eddy_kernel_stat,                               \

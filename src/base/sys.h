@@ -19,13 +19,15 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+struct eddy_child;
 struct epoll_event;
 struct kevent;
+struct rusage;
 struct statx;
-struct termios;
-struct winsize;
 struct statvfs;
 struct flock;
+struct termios;
+struct winsize;
 
 struct eddy_sys {
     /* descriptors; all made close-on-exec, sockets non-blocking too */
@@ -122,7 +124,6 @@ struct eddy_sys {
 
     int (*sigaction)(int signo, const struct sigaction *action, struct sigaction *ret_old);
 
-
     /* terminals; @when is tcsetattr(3)'s */
     int (*tcgetattr)(int fd, struct termios *ret); /* -ENOTTY: it is none */
     int (*tcsetattr)(int fd, int when, const struct termios *attributes);
@@ -131,6 +132,15 @@ struct eddy_sys {
     /* children */
     int (*pidfd_open)(pid_t pid); /* readable when it has ended; -ENOSYS where there is none */
     int (*waitpid)(pid_t pid, int *ret_status, int options);
+    /* Its number, with its pidfd or -1, when its program runs; or an error, with child->failure
+     * set, and nothing is left of it. */
+    pid_t (*spawn)(struct eddy_child *child, int *ret_pidfd);
+    /* 1: it has ended and is gone; 0: it runs; -ECHILD: somebody else was told, or nobody will. */
+    int (*reap)(pid_t pid, int pidfd, int *ret_status, struct rusage *ret_usage);
+    int (*kill)(pid_t pid, int signo); /* below 0: the group of that number */
+    int (*pidfd_signal)(int pidfd, int signo, bool group); /* group: -EINVAL before Linux 6.9 */
+    int (*pty)(int ret_fd[2]); /* the terminal's keeper and the terminal */
+    int (*set_window_size)(int fd, const struct winsize *size);
 };
 
 /* The table in use; tests write to it. */

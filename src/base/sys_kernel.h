@@ -96,7 +96,6 @@ int eddy_kernel_kevent(int kqueue, const struct kevent *changes, int count, stru
                        int cap, int64_t timeout_ns);
 #endif
 
-
 /* sys_terminal.c */
 int eddy_kernel_tcgetattr(int fd, struct termios *ret);
 int eddy_kernel_tcsetattr(int fd, int when, const struct termios *attributes);
@@ -106,5 +105,13 @@ int eddy_kernel_window_size(int fd, struct winsize *ret);
 int eddy_kernel_sigaction(int signo, const struct sigaction *action, struct sigaction *ret_old);
 int eddy_kernel_pidfd_open(pid_t pid);
 int eddy_kernel_waitpid(pid_t pid, int *ret_status, int options);
+int eddy_kernel_reap(pid_t pid, int pidfd, int *ret_status, struct rusage *ret_usage);
+int eddy_kernel_kill(pid_t pid, int signo);
+int eddy_kernel_pidfd_signal(int pidfd, int signo, bool group);
+int eddy_kernel_pty(int ret_fd[2]);
+int eddy_kernel_set_window_size(int fd, const struct winsize *size);
+
+/* sys_child.c */
+pid_t eddy_kernel_spawn(struct eddy_child *child, int *ret_pidfd);
 
 #endif
