@@ -56,6 +56,18 @@ EDDY_API int eddy_stream_of(struct eddy_transport *t, struct eddy_stream **ret_s
 EDDY_API int eddy_stream_pair(struct eddy_stream **ret_a, struct eddy_stream **ret_b);
 
 /**
+ * eddy_stream_of_fd() - a stream over any descriptors: pipes, terminals, devices, files
+ * @in:         read from; -1: there is only the end
+ * @out:        written to, may be @in; -1: every write is -EPIPE
+ * @options:    EDDY_OPT(fd, .borrow = true), may be NULL
+ * @ret_stream: owned; see eddy_transport_of_fd() for what it does with the descriptors
+ *
+ * Return: as eddy_transport_of_fd().   Source: read(2), write(2).   Since: 0.1
+ */
+EDDY_API int eddy_stream_of_fd(int in, int out, const struct eddy_fd_options *options,
+                               struct eddy_stream **ret_stream);
+
+/**
  * eddy_stream_free() - end a stream without waiting
  * @s: NULL is fine; no call on it may be waiting
  *

@@ -67,9 +67,10 @@ struct eddy_read {
 enum eddy_transport_key {
     EDDY_INFO_LOCAL,    /* struct eddy_address: filled */
     EDDY_INFO_PEER,     /* struct eddy_address: filled */
-    EDDY_INFO_FD,       /* int: filled; -1 where there is none */
+    EDDY_INFO_FD,       /* int: filled, the one that reads; -1 where there is none */
     EDDY_INFO_TLS,      /* struct eddy_tls_info (eddy/tls.h): filled */
     EDDY_INFO_BUFFERED, /* size_t: bytes that wait to leave, over all layers */
+    EDDY_INFO_FD_OUT,   /* int: filled, the one that writes, where they are two */
 };
 
 struct eddy_transport_ops {
@@ -195,6 +196,35 @@ EDDY_API int eddy_transport_pair(size_t capacity, struct eddy_transport **ret_a,
  * Return: 0 or -ENOMEM.   Source: none.   Since: 0.1
  */
 EDDY_API int eddy_transport_of_socket(int fd, struct eddy_transport **ret_t);
+
+struct eddy_fd_options {
+    size_t size; /* filled by EDDY_OPT(fd, ...) */
+    bool borrow; /* the descriptors stay the caller's: they are not closed */
+    bool at;     /* files: read and write from @offset on; else where the descriptor stands */
+    int64_t offset;
+    struct eddy_error *error; /* what, where, how to mend it; may be NULL */
+};
+
+/**
+ * eddy_transport_of_fd() - a transport over any descriptors: pipes, terminals, devices, files
+ * @in:      read from; -1: there is only the end
+ * @out:     written to, may be @in; -1: every write is -EPIPE
+ * @options: EDDY_OPT(fd, .borrow = true), may be NULL
+ * @ret_t:   owned, paused; the descriptors are its, too, but for .borrow, when 0 is returned
+ *
+ * Blocking or not, and never changed from one to the other: the open file may be shared with other
+ * processes. While it is resumed it holds a buffer of 16 KiB, while it is paused none. Finishing
+ * shuts a socket down and closes an @out that is owned and not @in, too; of others it is only
+ * remembered. A terminal whose other end is gone (EIO) is at its end, and a write to it -EPIPE. No
+ * SIGPIPE. A write of several pieces is one write(2) for each.
+ *
+ * Return: 0; or negative, and the descriptors are the caller's:
+ *   -EBADF      not open, or not for this direction     -EINVAL  neither @in nor @out
+ *   -EDDY_ESIM  under the simulator only its own files are known     -ENOMEM
+ * Source: read(2), write(2), asyncio's connect_read_pipe.   Since: 0.1
+ */
+EDDY_API int eddy_transport_of_fd(int in, int out, const struct eddy_fd_options *options,
+                                  struct eddy_transport **ret_t);
 
 /**
  * eddy_filter_xor() - a filter that flips bits: the smallest there is, to learn from and test with

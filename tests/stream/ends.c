@@ -1,5 +1,6 @@
 #include "ends.h"
 
+#include "base/sys.h"
 #include "check.h"
 #include "loop/loop.h"
 
@@ -9,11 +10,34 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static const char *const names[] = { "pair", "tcp", "unix", "xor over pair", "xor over tcp" };
+static const char *const names[] = { "pair",         "tcp",   "unix",          "xor over pair",
+                                     "xor over tcp", "pipes", "any descriptor" };
 
 const char *ends_name(enum ends_kind kind)
 {
     return names[kind];
+}
+
+bool ends_can(enum ends_kind kind)
+{
+    return kind < ENDS_PIPES || strcmp(eddy_check_backend(), "sim") != 0;
+}
+
+static bool descriptors(enum ends_kind kind, struct eddy_transport *ret[2])
+{
+    int a[2], b[2];
+
+    if (kind == ENDS_ANY) {
+        if (!EDDY_CHECK_EQ(eddy__sys.socketpair(AF_UNIX, SOCK_STREAM, a), 0))
+            return false;
+        b[0] = a[0], b[1] = a[1]; /* in and out are one */
+        return EDDY_CHECK_EQ(eddy_transport_of_fd(a[0], b[0], NULL, &ret[0]), 0) &&
+               EDDY_CHECK_EQ(eddy_transport_of_fd(b[1], a[1], NULL, &ret[1]), 0);
+    }
+    if (!EDDY_CHECK_EQ(eddy__sys.pipe(a), 0) || !EDDY_CHECK_EQ(eddy__sys.pipe(b), 0))
+        return false;
+    return EDDY_CHECK_EQ(eddy_transport_of_fd(a[0], b[1], NULL, &ret[0]), 0) &&
+           EDDY_CHECK_EQ(eddy_transport_of_fd(b[0], a[1], NULL, &ret[1]), 0);
 }
 
 static bool sockets(const char *address, struct eddy_transport *ret[2])
@@ -42,6 +66,8 @@ bool ends_transports(enum ends_kind kind, struct eddy_transport *ret[2])
 
     if (kind == ENDS_PAIR || kind == ENDS_XOR_PAIR) {
         ok = EDDY_CHECK_EQ(eddy_transport_pair(0, &ret[0], &ret[1]), 0);
+    } else if (kind == ENDS_PIPES || kind == ENDS_ANY) {
+        ok = descriptors(kind, ret);
     } else {
         char address[64];
         snprintf(address, sizeof address, "unix:/tmp/eddy-ends-%d.sock", (int)getpid());
