@@ -4,7 +4,7 @@
  * timeout: 180
  */
 #include "check.h"
-#include "program.h"
+#include "support/program.h"
 
 #include <eddy/fetch.h>
 #include <eddy/loop.h>

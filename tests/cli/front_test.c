@@ -4,7 +4,7 @@
  * backends: select poll epoll uring
  */
 #include "check.h"
-#include "program.h"
+#include "support/program.h"
 
 #include <eddy/address.h>
 #include <eddy/fetch.h>

@@ -4,7 +4,7 @@
  * backends: poll epoll uring
  */
 #include "check.h"
-#include "program.h"
+#include "support/program.h"
 
 #include <eddy/net.h>
 #include <eddy/task.h>

@@ -1,7 +1,7 @@
 /*
  * program.c - see program.h
  */
-#include "program.h"
+#include "support/program.h"
 
 #include <errno.h>
 #include <fcntl.h>

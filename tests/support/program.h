@@ -1,8 +1,8 @@
 /*
  * program.h - run a program as a person would, and read what it says
  */
-#ifndef EDDY_TESTS_CLI_PROGRAM_H
-#define EDDY_TESTS_CLI_PROGRAM_H
+#ifndef EDDY_TESTS_SUPPORT_PROGRAM_H
+#define EDDY_TESTS_SUPPORT_PROGRAM_H
 
 #include <stdbool.h>
 #include <stddef.h>
