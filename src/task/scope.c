@@ -65,6 +65,15 @@ static void interrupt_all(struct scope *s, int why)
         interrupt(eddy_container_of(l, struct eddy_task, siblings), s, why);
 }
 
+/* None of them leaves in this very call. */
+static void end_wards(struct scope *s)
+{
+    for (struct eddy_list *l = s->wards.next; l != &s->wards; l = l->next) {
+        struct eddy_ward *w = eddy_container_of(l, struct eddy_ward, link);
+        w->end(w);
+    }
+}
+
 static void end(struct scope *top, int why)
 {
     struct scope *s = top;
@@ -75,6 +84,7 @@ static void end(struct scope *top, int why)
         if (news) {
             s->why = why;
             interrupt_all(s, why);
+            end_wards(s);
         }
         why = -ECANCELED;
         s = next_inside(top, s, inner_know);
@@ -125,6 +135,7 @@ void eddy_scope_init(struct scope *s, struct eddy_loop *loop, struct scope *pare
     eddy_list_init(&s->siblings);
     eddy_list_init(&s->subscopes);
     eddy_list_init(&s->tasks);
+    eddy_list_init(&s->wards);
     s->host = loop->current || !loop->depth || !parent ? *eddy_loop_host(loop) : parent->host;
     s->deadline_ns = s->nearest_ns = INT64_MAX;
     if (options) {
@@ -167,7 +178,7 @@ void eddy_scope_enter(struct eddy_scope *scope, const struct eddy_scope_options 
 
 static void unlink_scope(struct scope *s)
 {
-    assert(s->count == 0 && eddy_list_is_empty(&s->subscopes));
+    assert(s->count == 0 && eddy_list_is_empty(&s->subscopes) && eddy_list_is_empty(&s->wards));
     eddy__timer_stop(s->loop, &s->timer);
     eddy_list_remove(&s->siblings);
     s->loop->scopes--;
@@ -200,6 +211,20 @@ static void on_empty(struct eddy_soon *soon)
         fn(ctx);
 }
 
+/* The last child has stopped, or the last ward has left. */
+static void tell_if_empty(struct scope *s)
+{
+    bool alone = eddy_list_is_empty(&s->wards);
+
+    if (s->joiner && (alone || !s->leaving)) {
+        struct eddy_wait *w = s->joiner;
+        s->joiner = NULL;
+        eddy__wake(w, 0);
+    }
+    if (s->closing && alone)
+        eddy__soon(s->loop, &s->soon, on_empty);
+}
+
 void eddy_scope_child_done(struct scope *s, const char *name, int result)
 {
     /* What the end of the scope caused is no failure of the child's. */
@@ -214,15 +239,45 @@ void eddy_scope_child_done(struct scope *s, const char *name, int result)
         if (s->isolate && s->on_fail)
             s->on_fail(s->ctx, name, result);
     }
-    if (s->count > 0)
+    if (s->count == 0)
+        tell_if_empty(s);
+}
+
+/* --- wards -------------------------------------------------------------------------------------------- */
+
+void eddy__ward_enter(struct eddy_ward *w)
+{
+    struct eddy_task *t = eddy_task_current();
+
+    assert(t && !w->scope);
+    w->scope = (struct eddy_scope *)(void *)t->scope;
+    eddy_list_push(&t->scope->wards, &w->link);
+    if (t->scope->why)
+        w->end(w);
+}
+
+void eddy__ward_leave(struct eddy_ward *w)
+{
+    struct scope *s = scope_of(w->scope);
+
+    if (!s || s->refused) /* the parent's, in the child of a fork */
         return;
-    if (s->joiner) {
-        struct eddy_wait *w = s->joiner;
-        s->joiner = NULL;
-        eddy__wake(w, 0);
+    w->scope = NULL;
+    eddy_list_remove(&w->link);
+    if (s->count == 0 && eddy_list_is_empty(&s->wards))
+        tell_if_empty(s);
+}
+
+/* They end by themselves from here on. */
+static void let_wards_go(struct scope *s)
+{
+    struct eddy_list *link;
+
+    while ((link = eddy_list_shift(&s->wards))) {
+        struct eddy_ward *w = eddy_container_of(link, struct eddy_ward, link);
+        w->scope = NULL;
+        w->end(w);
     }
-    if (s->closing)
-        eddy__soon(s->loop, &s->soon, on_empty);
 }
 
 /* --- waiting for them ------------------------------------------------------------------------------------ */
@@ -249,7 +304,7 @@ static int wait_for_children(struct scope *s, bool interruptible)
     struct join join = { .wait = EDDY_WAIT(interruptible ? join_interrupted : NULL, "join"),
                          .scope = s };
 
-    if (s->count == 0)
+    if (s->count == 0 && (!s->leaving || eddy_list_is_empty(&s->wards)))
         return 0;
     assert(!s->joiner);
     s->joiner = &join.wait;
@@ -283,7 +338,8 @@ void eddy_scope_leave(struct eddy_scope *scope)
         return;
     }
     assert(t && t->scope == s && "scopes are left in reverse order of entry");
-    if (s->count) {
+    if (s->count || !eddy_list_is_empty(&s->wards)) {
+        s->leaving = true;
         end(s, -ECANCELED);
         wait_for_children(s, false);
     }
@@ -369,6 +425,7 @@ void eddy__scope_close(struct eddy_scope *scope, void (*fn)(void *ctx), void *ct
     }
     assert(!s->closing);
     if (s->count == 0 && !fn) { /* at once: the loop may end before its next iteration */
+        let_wards_go(s);
         unlink_scope(s);
         if (s->heap)
             eddy__free(s, sizeof(struct eddy_scope));
@@ -377,7 +434,7 @@ void eddy__scope_close(struct eddy_scope *scope, void (*fn)(void *ctx), void *ct
     s->closing = true;
     s->on_empty = fn;
     s->on_empty_ctx = ctx;
-    if (s->count)
+    if (s->count || !eddy_list_is_empty(&s->wards))
         end(s, -ECANCELED);
     else
         eddy__soon(s->loop, &s->soon, on_empty);

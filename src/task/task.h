@@ -58,6 +58,7 @@ struct scope {
     struct eddy_list siblings; /* in parent->subscopes */
     struct eddy_list subscopes;
     struct eddy_list tasks;   /* children that live */
+    struct eddy_list wards;   /* of struct eddy_ward: what is no task, and ends with it */
     struct eddy_wait *joiner; /* who waits for the last child */
     size_t count;             /* of tasks */
     size_t failures;
@@ -77,6 +78,7 @@ struct scope {
     bool shield;
     bool expired;
     bool draining;
+    bool leaving;  /* the joiner waits for the wards, too */
     bool closing;  /* eddy__scope_close() was called */
     bool heap;     /* of eddy_scope_new() */
     uint16_t host; /* of the simulator, for tasks that callbacks spawn in it */

@@ -63,6 +63,21 @@ EDDY_PRIVATE int eddy__scope_open(struct eddy_scope *scope, struct eddy_scope *p
 EDDY_PRIVATE void eddy__scope_close(struct eddy_scope *scope, void (*on_empty)(void *ctx),
                                     void *ctx);
 
+/* What is no task and ends with a scope: a child process. When the scope ends, end() is called, from
+ * wherever that is done, maybe twice; it asks for the end and returns. Leaving the scope waits until
+ * eddy__ward_leave(), joining does not. A scope of callback code that is closed with nobody to be
+ * told lets its wards go, told to end. */
+struct eddy_ward {
+    struct eddy_list link;
+    struct eddy_scope *scope; /* NULL: in none */
+    void (*end)(struct eddy_ward *w);
+};
+
+/* Into the innermost scope of who runs, after an eddy__wait_check() of this call; one that has ended
+ * meanwhile ends it at once. Out again is harmless when it is in none. */
+EDDY_PRIVATE void eddy__ward_enter(struct eddy_ward *w);
+EDDY_PRIVATE void eddy__ward_leave(struct eddy_ward *w);
+
 /* Spend a try: for calls that succeeded without waiting. May yield the task. */
 EDDY_PRIVATE void eddy__budget_spend(void);
 
