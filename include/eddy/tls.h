@@ -19,8 +19,8 @@
  * -EDDY_EEOF, never ended(). eddy_transport_finish() sends our close-notify; a close without it
  * sends none, so the peer can tell what was finished from what was given up.
  *
- * Spoken is what Mozilla calls intermediate: TLS 1.3 with its three suites, and TLS 1.2 with
- * ECDHE-{ECDSA,RSA} or DHE-RSA and AES-128-GCM, AES-256-GCM or ChaCha20-Poly1305; the client's order
+ * Spoken is what Mozilla calls intermediate, without DHE: TLS 1.3 with its suites, and TLS 1.2 with
+ * ECDHE-{ECDSA,RSA} and AES-128-GCM, AES-256-GCM or ChaCha20-Poly1305; the client's order
  * counts; groups X25519, P-256, P-384. No renegotiation, no compression, no early data.
  *
  * A context may be used by several threads, each with a loop of its own, and in the child of a

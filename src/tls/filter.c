@@ -18,6 +18,8 @@
 
 #include "base/memory.h"
 
+#include <eddy/log.h>
+
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
@@ -58,7 +60,16 @@ static enum write_state state_of(const struct eddy_write *w)
 
 static void fail(struct tls_filter *f, int ssl_error)
 {
+    bool first = !f->failure.code || !f->shaken;
+
     tls_explain(f, ssl_error);
+    if (first && !f->shaken) {
+        atomic_fetch_add_explicit(&f->tls->failed, 1, memory_order_relaxed);
+        if (f->offered) /* maybe because of the session: the next try is without one */
+            tls_sessions_forget(f->tls, f->host);
+        if (f->tls->server)
+            eddy_log(EDDY_LOG_INFO, "%s", f->failure.text);
+    }
     settle_soon(f);
 }
 
@@ -178,12 +189,20 @@ static bool head_is_over(struct tls_filter *f)
 
 static void shake(struct tls_filter *f)
 {
-    if (f->shaken || f->failure.code)
+    int64_t began_ns;
+
+    bool idle = f->begun && !f->lent_len && !held(&f->cipher) && !f->below_ended;
+    if (f->shaken || f->failure.code || idle || !tls_turn_begin(f, &began_ns))
         return;
+    f->begun = true;
     ERR_clear_error();
     int r = SSL_do_handshake(f->ssl);
+    tls_turn_end(f, began_ns);
     if (r == 1) {
         f->shaken = true;
+        atomic_fetch_add_explicit(&f->tls->handshakes, 1, memory_order_relaxed);
+        if (SSL_session_reused(f->ssl))
+            atomic_fetch_add_explicit(&f->tls->resumed, 1, memory_order_relaxed);
         settle_soon(f);
         return;
     }
@@ -200,7 +219,8 @@ static void drive(struct tls_filter *f)
     flush(f);
     if (f->shaken)
         push_writes(f);
-    bool want = f->below && !f->failure.code && (!f->shaken || f->resumed);
+    bool want = f->below && !f->failure.code &&
+                (f->shaken ? f->resumed : eddy_list_is_empty(&f->in_line));
     if (want != f->below_resumed && f->below) {
         f->below_resumed = want;
         if (want)
@@ -261,7 +281,7 @@ static void below_received(void *ctx, const char *data, size_t len)
         eddy_error_set(&f->failure, r, 0, "TLS: %s", eddy_strerror(r));
     if (f->resumed)
         eddy_buffer_release(&f->cipher);
-    settle(&f->soon);
+    tls_settle(f);
 }
 
 static void below_ended(void *ctx)
@@ -269,7 +289,7 @@ static void below_ended(void *ctx)
     struct tls_filter *f = ctx;
 
     f->below_ended = true;
-    settle(&f->soon);
+    tls_settle(f);
 }
 
 static void below_closed(void *ctx, int why)
@@ -280,7 +300,7 @@ static void below_closed(void *ctx, int why)
     if (!f->closing && !f->failure.code)
         eddy_error_set(&f->failure, why < 0 ? why : -EDDY_EEOF, 0, "the connection below TLS: %s",
                        eddy_strerror(why < 0 ? why : -EDDY_EEOF));
-    settle(&f->soon);
+    tls_settle(f);
 }
 
 static const struct eddy_protocol below_protocol = {
@@ -310,10 +330,11 @@ static void close_transport(struct eddy_transport *t, int why)
 static void filter_free(struct tls_filter *f)
 {
     eddy__soon_cancel(&f->soon);
+    eddy_list_remove(&f->in_line);
     SSL_free(f->ssl);
     ERR_clear_error();
-    if (f->tls)
-        tls_unref(f->tls);
+    tls_identity_unref(f->identity);
+    tls_unref(f->tls);
     eddy_buffer_done(&f->cipher);
     eddy_buffer_done(&f->out);
     eddy_buffer_done(&f->sending);
@@ -332,11 +353,9 @@ static void wake_shaker(struct tls_filter *f)
     eddy__wake(w, f->shaken ? 0 : f->failure.code ? f->failure.code : -EBADF);
 }
 
-/* From the loop: everything that can go on goes on. May free @f. */
-static void settle(struct eddy_soon *soon)
+/* From the loop: everything that can go on goes on. */
+void tls_settle(struct tls_filter *f)
 {
-    struct tls_filter *f = eddy_container_of(soon, struct tls_filter, soon);
-
     drive(f);
     if (!f->lent_len)
         read_plain(f);
@@ -366,6 +385,11 @@ static void settle(struct eddy_soon *soon)
             f->base.protocol->closed(f->base.ctx, f->why);
         filter_free(f);
     }
+}
+
+static void settle(struct eddy_soon *soon)
+{
+    tls_settle(eddy_container_of(soon, struct tls_filter, soon));
 }
 
 /* --- the callback face ------------------------------------------------------------------------ */
@@ -475,7 +499,8 @@ static int expect_host(struct tls_filter *f, const char *name)
 
 static int set_up(struct tls_filter *f, const char *server_name)
 {
-    f->ssl = SSL_new(f->tls->ctx);
+    f->turns = tls_turns_of(f->loop);
+    f->ssl = f->turns ? SSL_new(f->identity->ctx[0]) : NULL;
     BIO *bio = f->ssl ? tls_bio_new(f) : NULL;
     if (!bio) {
         ERR_clear_error();
@@ -483,15 +508,23 @@ static int set_up(struct tls_filter *f, const char *server_name)
     }
     SSL_set_bio(f->ssl, bio, bio);
     SSL_set_app_data(f->ssl, f);
+    if (eddy_driver_is_simulated(f->loop->driver)) /* certificates are judged by its clock */
+        X509_VERIFY_PARAM_set_time(SSL_get0_param(f->ssl), eddy_wall_ns() / 1000000000);
     if (f->tls->server) {
         SSL_set_accept_state(f->ssl);
+        if (f->tls->client_ca_file)
+            SSL_set_verify(f->ssl,
+                           SSL_VERIFY_PEER |
+                               (f->tls->client_optional ? 0 : SSL_VERIFY_FAIL_IF_NO_PEER_CERT),
+                           tls_verify);
         return 0;
     }
     SSL_set_connect_state(f->ssl);
     SSL_set_verify(f->ssl, SSL_VERIFY_PEER, tls_verify);
-    if (eddy_driver_is_simulated(f->loop->driver)) /* certificates are judged by its clock */
-        X509_VERIFY_PARAM_set_time(SSL_get0_param(f->ssl), eddy_wall_ns() / 1000000000);
-    return server_name ? expect_host(f, server_name) : 0;
+    int r = server_name && *server_name ? expect_host(f, server_name) : 0;
+    if (r == 0 && f->host && !f->tls->no_resumption)
+        f->offered = tls_sessions_offer(f->tls, f->host, f->ssl);
+    return r;
 }
 
 int eddy_tls_wrap(struct eddy_tls *tls, struct eddy_transport *below, const char *server_name,
@@ -509,7 +542,9 @@ int eddy_tls_wrap(struct eddy_tls *tls, struct eddy_transport *below, const char
     f->base.ops = &tls_ops;
     f->loop = loop;
     f->tls = tls;
-    atomic_fetch_add(&tls->references, 1);
+    tls_ref(tls);
+    f->identity = tls_identity_of(tls);
+    eddy_list_init(&f->in_line);
     f->cipher = EDDY_BUFFER(CIPHER_MAX);
     f->out = EDDY_BUFFER(OUT_MAX);
     f->down.done = down_done;

@@ -6,38 +6,20 @@
 
 #include "stream/writes.h"
 #include "task/wait.h"
+#include "tls/context.h"
 
 #include <eddy/buffer.h>
 #include <eddy/tls.h>
 
-#include <openssl/provider.h>
-#include <openssl/ssl.h>
-
-/* seeded.c: for contexts made under the simulator, and of no use elsewhere. */
-struct tls_seeded {
-    OSSL_LIB_CTX *lib;
-    OSSL_PROVIDER *ours, *theirs;
-};
-int tls_seeded_new(struct tls_seeded **ret); /* 0 or -ENOMEM */
-void tls_seeded_free(struct tls_seeded *s);  /* NULL is fine */
-
-struct eddy_tls {
-    SSL_CTX *ctx;
-    struct tls_seeded *seeded;   /* NULL: made on a real loop, or before there was one */
-    _Atomic unsigned references; /* the owner's, and one a connection */
-    bool server;
-    bool insecure;
-    unsigned char alpn[256]; /* as on the wire: lengths and names */
-    unsigned alpn_len;
-};
-
-void tls_unref(struct eddy_tls *tls);
+struct tls_turns;
 
 struct tls_filter {
     struct eddy_transport base; /* first */
     struct eddy_loop *loop;
     struct eddy_transport *below; /* NULL: closed() came */
     struct eddy_tls *tls;
+    struct tls_identity *identity; /* the one it was made with */
+    struct tls_turns *turns;
     SSL *ssl;
 
     /* input: `cipher` first, then what is being lent */
@@ -54,6 +36,7 @@ struct tls_filter {
 
     struct eddy_wait *shaker; /* eddy_tls_handshake() */
     struct eddy_soon soon;
+    struct eddy_list in_line;  /* of turns->line; alone while it need not wait */
     struct eddy_error failure; /* code 0: none */
     char *host;                /* client: whom we want; owned */
     int why;                   /* closing: for closed() */
@@ -61,22 +44,37 @@ struct tls_filter {
     bool resumed;
     bool below_resumed;
     bool below_ended;
-    bool shaken; /* the handshake is done */
-    bool ended;  /* the peer's close-notify came */
+    bool begun;   /* the first step of the handshake was done */
+    bool shaken;  /* the handshake is done */
+    bool turn;    /* its turn in the line has come */
+    bool offered; /* client: a session of an earlier connection */
+    bool ended;   /* the peer's close-notify came */
     bool told;
     bool busy; /* `down` is in the hands of the layer below */
     bool closing;
 };
 
-extern const struct eddy_transport_ops tls_ops; /* filter.c */
+/* filter.c */
+extern const struct eddy_transport_ops tls_ops;
+void tls_settle(struct tls_filter *f); /* from the loop; may free @f */
 
-int tls_info(const struct tls_filter *f, struct eddy_tls_info *ret); /* handshake.c */
+/* peer.c */
+int tls_info(const struct tls_filter *f, struct eddy_tls_info *ret);
+/* subjectAltName as text; @prefix_dns NULL: without "DNS:" before host names. */
+void tls_names_text(X509 *cert, char *to, size_t cap, const char *prefix_dns);
+
+/* turns.c */
+struct tls_turns *tls_turns_of(struct eddy_loop *loop); /* NULL: out of memory */
+/* Whether a step of the handshake may be done now; if not, the loop will settle @f in its turn. */
+bool tls_turn_begin(struct tls_filter *f, int64_t *ret_began_ns);
+void tls_turn_end(struct tls_filter *f, int64_t began_ns);
 
 /* bio.c: a BIO over the filter's buffers. NULL: out of memory. */
 BIO *tls_bio_new(struct tls_filter *f);
 
 /* failure.c */
 int tls_verify(int ok, X509_STORE_CTX *store); /* SSL_set_verify()'s: remembers what is refused */
+int tls_verify_chain(X509_STORE_CTX *store, void *unused); /* all of it, and then the pins */
 void tls_explain(struct tls_filter *f,
                  int ssl_error); /* fills ->failure, empties OpenSSL's queue */
 

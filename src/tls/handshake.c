@@ -1,5 +1,5 @@
 /*
- * tls/handshake.c - what a task does with the filter: wait for its handshake, ask about it
+ * tls/handshake.c - what a task does with the filter: wait for its handshake, ask what failed
  */
 #include "tls/filter.h"
 
@@ -39,22 +39,4 @@ void eddy_tls_failure(const struct eddy_transport *t, struct eddy_error *ret_err
 {
     assert(t->ops == &tls_ops);
     *ret_err = ((const struct tls_filter *)(const void *)t)->failure;
-}
-
-int tls_info(const struct tls_filter *f, struct eddy_tls_info *ret)
-{
-    const unsigned char *name;
-    unsigned len;
-
-    if (!f->shaken)
-        return -EAGAIN;
-    SSL_get0_alpn_selected(f->ssl, &name, &len);
-    *ret = (struct eddy_tls_info){
-        .version = SSL_get_version(f->ssl),
-        .cipher = SSL_get_cipher_name(f->ssl),
-        .resumed = SSL_session_reused(f->ssl) == 1,
-    };
-    if (len)
-        memcpy(ret->alpn, name, len < sizeof ret->alpn ? len : sizeof ret->alpn - 1);
-    return 0;
 }

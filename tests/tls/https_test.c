@@ -283,7 +283,12 @@ EDDY_TEST(a_failed_allocation_is_an_error_and_leaves_nothing)
 {
     EDDY_CHECK(cert_make("good.pem", "IP:127.0.0.1", NULL, -1, 30));
     EDDY_OWN(eddy_tls) theirs = server_tls("good.pem");
-    EDDY_OWN(eddy_tls) ours = client_tls("good.pem");
+    EDDY_OWN(eddy_tls) ours = NULL;
+    EDDY_CHECK_EQ(/* sessions that it kept would be live */
+                  eddy_tls_client_new(
+                      EDDY_OPT(tls_client, .ca_file = "good.pem", .no_resumption = true), &ours,
+                      NULL),
+                  0);
     size_t live = eddy__memory_live();
 
     for (struct eddy_fault f = eddy_fault_each(EDDY_FAULT_ALLOC); eddy_fault_next(&f);) {
