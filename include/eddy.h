@@ -26,6 +26,7 @@
 #include <eddy/http_types.h>
 #include <eddy/inspect.h>
 #include <eddy/json.h>
+#include <eddy/keys.h>
 #include <eddy/local.h>
 #include <eddy/lock.h>
 #include <eddy/log.h>
@@ -41,8 +42,10 @@
 #include <eddy/signal.h>
 #include <eddy/sim.h>
 #include <eddy/slice.h>
+#include <eddy/stdio.h>
 #include <eddy/stream.h>
 #include <eddy/task.h>
+#include <eddy/terminal.h>
 #include <eddy/thread.h>
 #include <eddy/tls.h>
 #include <eddy/tls_connect.h>

@@ -29,6 +29,7 @@ enum eddy_loop_slot {
     EDDY_SLOT_TLS, /* tls: handshakes that wait for their turn */
     EDDY_SLOT_PROCESS, /* process: children that live */
     EDDY_SLOT_STREAM,
+    EDDY_SLOT_STDIO, /* terminal: the process's own streams */
     EDDY_SLOT_WATCH, /* loop: watches nobody has freed */
     EDDY_SLOT_DUMP,  /* task: the signal that asks for a dump */
     EDDY_SLOT_TASK,  /* task: the stack pool, the root task */
