@@ -56,8 +56,10 @@ static bool uring_submit(struct eddy_driver *d, struct eddy_op *op)
     op->state = 0;
     op->scratch[0] = 0;
 
-    if (op->kind > EDDY_OP_STAT)
+    if (op->kind > EDDY_OP_SYMLINK)
         return finish_at_once(op, -EOPNOTSUPP);
+    if (op->kind > EDDY_OP_STAT && !u->has_names)
+        return eddy_uring_file_to_thread(u, op);
     if (op->kind == EDDY_OP_SEND) {
         r = eddy_op_send_check(op);
         if (r < 0 || !eddy_uring_send_consume(op, 0))
@@ -90,6 +92,8 @@ static bool uring_cancel(struct eddy_driver *d, struct eddy_op *op)
     if (op->kind == EDDY_OP_CLOSE || (op->state & EDDY_URING_CANCELLED))
         return false;
     op->state |= EDDY_URING_CANCELLED;
+    if (op->state & EDDY_URING_THREAD)
+        return eddy_uring_file_withdraw(u, op);
     if (!(op->state & EDDY_URING_IN_FLIGHT)) {
         /* Only waiting to be armed: the kernel has nothing of it. */
         assert(op->state & EDDY_URING_LISTED);

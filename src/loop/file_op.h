@@ -12,6 +12,10 @@
  * gets a descriptor. CLOSE is not of these: the ring hands to a thread of the kernel's what has to
  * be flushed at its close (network file systems), the ready driver closes on the spot, so FSYNC first
  * where a close may be slow.
+ *
+ * RENAME, UNLINK, MKDIR, LINK and SYMLINK change names. Cancelled, they have done nothing, or are done
+ * and say 0. Where the ring has no entries for them they go to the pool there, too. The simulator's
+ * disk has no symbolic links.
  */
 #ifndef EDDY_LOOP_FILE_OP_H
 #define EDDY_LOOP_FILE_OP_H
@@ -20,14 +24,17 @@
 #include "loop/pool.h"
 
 struct eddy_file_op {
-    struct eddy_op op;     /* first */
-    const char *path;      /* OPEN, STAT: from op.fd or AT_FDCWD; stays valid until completion */
-    void *ptr;             /* READ, WRITE: the bytes; STAT: struct statx, filled */
-    size_t len;            /* READ, WRITE */
-    int64_t offset;        /* READ, WRITE: in the file; -1: where the descriptor stands */
-    int flags;             /* OPEN: open(2)'s, O_CLOEXEC is added; STAT: AT_SYMLINK_NOFOLLOW, ... */
-    unsigned mode;         /* OPEN */
-    bool data_only;        /* FSYNC: fdatasync(2) */
+    struct eddy_op op; /* first */
+    const char *path;  /* from op.fd or AT_FDCWD; stays valid until completion. SYMLINK: the text */
+    const char *to;    /* RENAME, LINK: from to_dir; SYMLINK: the link, from op.fd */
+    int to_dir;        /* RENAME, LINK */
+    void *ptr;         /* READ, WRITE: the bytes; STAT: struct statx, filled */
+    size_t len;        /* READ, WRITE */
+    int64_t offset;    /* READ, WRITE: in the file; -1: where the descriptor stands */
+    int flags;         /* OPEN: open(2)'s, O_CLOEXEC is added; STAT: AT_SYMLINK_NOFOLLOW, ...;
+                            * RENAME: RENAME_NOREPLACE, ...; UNLINK: AT_REMOVEDIR */
+    unsigned mode;     /* OPEN, MKDIR */
+    bool data_only;    /* FSYNC: fdatasync(2) */
     struct eddy_work work; /* the driver's */
 };
 
@@ -78,5 +85,58 @@ static inline void eddy_op_stat(struct eddy_file_op *f, int dir, const char *pat
                                 .flags = flags,
                                 .ptr = statx };
 }
+
+static inline void eddy_op_rename(struct eddy_file_op *f, int from_dir, const char *from,
+                                  int to_dir, const char *to, unsigned flags, eddy_op_fn *done)
+{
+    *f = (struct eddy_file_op){ .op = { .kind = EDDY_OP_RENAME, .fd = from_dir, .done = done },
+                                .path = from,
+                                .to_dir = to_dir,
+                                .to = to,
+                                .flags = (int)flags };
+}
+
+static inline void eddy_op_unlink(struct eddy_file_op *f, int dir, const char *path, int flags,
+                                  eddy_op_fn *done)
+{
+    *f = (struct eddy_file_op){ .op = { .kind = EDDY_OP_UNLINK, .fd = dir, .done = done },
+                                .path = path,
+                                .flags = flags };
+}
+
+static inline void eddy_op_mkdir(struct eddy_file_op *f, int dir, const char *path, unsigned mode,
+                                 eddy_op_fn *done)
+{
+    *f = (struct eddy_file_op){ .op = { .kind = EDDY_OP_MKDIR, .fd = dir, .done = done },
+                                .path = path,
+                                .mode = mode };
+}
+
+static inline void eddy_op_link(struct eddy_file_op *f, int from_dir, const char *from, int to_dir,
+                                const char *to, int flags, eddy_op_fn *done)
+{
+    *f = (struct eddy_file_op){ .op = { .kind = EDDY_OP_LINK, .fd = from_dir, .done = done },
+                                .path = from,
+                                .to_dir = to_dir,
+                                .to = to,
+                                .flags = flags };
+}
+
+static inline void eddy_op_symlink(struct eddy_file_op *f, const char *target, int dir,
+                                   const char *path, eddy_op_fn *done)
+{
+    *f = (struct eddy_file_op){ .op = { .kind = EDDY_OP_SYMLINK, .fd = dir, .done = done },
+                                .path = target,
+                                .to = path };
+}
+
+/* It changes names: what a ring may have no entry for. */
+static inline bool eddy_op_is_naming(const struct eddy_op *op)
+{
+    return op->kind >= EDDY_OP_RENAME && op->kind <= EDDY_OP_SYMLINK;
+}
+
+/* ready_file.c: the plain, blocking call behind any of these but READ and WRITE; for threads. */
+int eddy_file_op_call(const struct eddy_file_op *f);
 
 #endif

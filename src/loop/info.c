@@ -12,7 +12,8 @@ static const char *const kinds[EDDY_OP_KINDS] = {
     [EDDY_OP_LEND] = "lend",     [EDDY_OP_SEND] = "send",       [EDDY_OP_CLOSE] = "close",
     [EDDY_OP_POLL] = "poll",     [EDDY_OP_OPEN] = "open",       [EDDY_OP_READ] = "read",
     [EDDY_OP_WRITE] = "write",   [EDDY_OP_FSYNC] = "fsync",     [EDDY_OP_STAT] = "stat",
-    [EDDY_OP_LOOKUP] = "lookup",
+    [EDDY_OP_RENAME] = "rename", [EDDY_OP_UNLINK] = "unlink",   [EDDY_OP_MKDIR] = "mkdir",
+    [EDDY_OP_LINK] = "link",     [EDDY_OP_SYMLINK] = "symlink", [EDDY_OP_LOOKUP] = "lookup",
 };
 static_assert(EDDY_OP_LOOKUP + 1 == EDDY_OP_KINDS, "a new kind needs a name here");
 

@@ -19,7 +19,8 @@
  *
  * At most one reading operation (ACCEPT, RECV, LEND, POLL for input) and one writing one (SEND,
  * CONNECT, POLL for output) may be pending on a descriptor; a second completes with -EBUSY.
- * Any number of file operations (READ, WRITE, FSYNC, STAT) may; their order is not promised.
+ * Any number of file operations (READ, WRITE, FSYNC, STAT, RENAME, ...) may; their order is not
+ * promised.
  * Nothing may be pending on a descriptor that CLOSE is submitted for: cancel it first.
  *
  * Results are byte counts, descriptors or 0; or a negative errno. The kernel's own ETIMEDOUT on
@@ -50,6 +51,11 @@ enum eddy_op_kind {
     EDDY_OP_WRITE,  /* to a file, at an offset; res: bytes, maybe fewer */
     EDDY_OP_FSYNC,  /* res: 0 */
     EDDY_OP_STAT,   /* of a path, or of fd when the path is ""; res: 0 */
+    EDDY_OP_RENAME, /* these five change names; res: 0 */
+    EDDY_OP_UNLINK, /* a file, or an empty folder */
+    EDDY_OP_MKDIR,
+    EDDY_OP_LINK,
+    EDDY_OP_SYMLINK,
     EDDY_OP_LOOKUP, /* of a name, by a driver that has names of its own; res: addresses found */
     EDDY_OP_KINDS
 };
@@ -151,7 +157,7 @@ static inline void eddy_op_lookup(struct eddy_op *op, struct eddy_lookup *of, ed
 /* A file operation: what the ready driver gives to the pool. */
 static inline bool eddy_op_is_file(const struct eddy_op *op)
 {
-    return op->kind >= EDDY_OP_OPEN && op->kind <= EDDY_OP_STAT;
+    return op->kind >= EDDY_OP_OPEN && op->kind <= EDDY_OP_SYMLINK;
 }
 
 #endif

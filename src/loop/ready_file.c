@@ -4,7 +4,7 @@
  * READ and WRITE are tried first, asking the kernel not to wait (RWF_NOWAIT): what is in the page
  * cache, or in a pipe, moves at once. What would wait goes by what is behind the descriptor:
  *
- *   a file, a disk          to a thread of the pool, as OPEN, FSYNC and STAT always do
+ *   a file, a disk          to a thread of the pool, as all but READ and WRITE always do
  *   a pipe, a terminal, ... waits for readiness, in a chain of its descriptor's, and is tried again
  *
  * Some of the latter (terminals) cannot be asked not to wait. Once they are ready a thread makes the
@@ -120,22 +120,35 @@ static void complete(struct ready_driver *r, struct eddy_op *op, ssize_t res)
 
 /* --- threads --------------------------------------------------------------------------------------- */
 
+int eddy_file_op_call(const struct eddy_file_op *f)
+{
+    const int fd = f->op.fd;
+
+    switch (f->op.kind) {
+    case EDDY_OP_OPEN: return eddy__sys.open(fd, f->path, f->flags, f->mode);
+    case EDDY_OP_FSYNC: return eddy__sys.fsync(fd, f->data_only);
+#ifdef __linux__
+    case EDDY_OP_STAT: return eddy__sys.stat(fd, f->path, f->flags, f->ptr);
+    case EDDY_OP_RENAME: return eddy__sys.rename(fd, f->path, f->to_dir, f->to, (unsigned)f->flags);
+    case EDDY_OP_UNLINK: return eddy__sys.unlink(fd, f->path, f->flags);
+    case EDDY_OP_MKDIR: return eddy__sys.mkdir(fd, f->path, f->mode);
+    case EDDY_OP_LINK: return eddy__sys.link(fd, f->path, f->to_dir, f->to, f->flags);
+    case EDDY_OP_SYMLINK: return eddy__sys.symlink(f->path, fd, f->to);
+#endif
+    default: return -EOPNOTSUPP;
+    }
+}
+
 /* On a thread: nothing of the driver's is touched here. */
 static void run(struct eddy_work *w)
 {
     struct eddy_file_op *f = eddy_container_of(w, struct eddy_file_op, work);
     struct eddy_op *op = &f->op;
 
-    switch (op->kind) {
-    case EDDY_OP_OPEN: op->res = eddy__sys.open(op->fd, f->path, f->flags, f->mode); break;
-    case EDDY_OP_FSYNC: op->res = eddy__sys.fsync(op->fd, f->data_only); break;
-#ifdef __linux__
-    case EDDY_OP_STAT: op->res = eddy__sys.stat(op->fd, f->path, f->flags, f->ptr); break;
-#endif
-    case EDDY_OP_READ:
-    case EDDY_OP_WRITE: op->res = (int)move(f, op->scratch[0], 0); break;
-    default: op->res = -EOPNOTSUPP;
-    }
+    if (op->kind == EDDY_OP_READ || op->kind == EDDY_OP_WRITE)
+        op->res = (int)move(f, op->scratch[0], 0);
+    else
+        op->res = eddy_file_op_call(f);
 }
 
 static bool wait_ready(struct ready_driver *r, struct eddy_op *op);

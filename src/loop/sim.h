@@ -7,6 +7,7 @@
  *   sim_host.c     hosts: names, addresses, who is where, crashes
  *   sim_fault.c    the rows of what goes wrong
  *   sim_disk.c     the files of one host, and what a crash leaves of them
+ *   sim_names.c    their names, and in which order these reach the disk
  *   sim_file.c     operations on them
  *   sim_queue.c    the queue of events, the dice, the hash of what happened
  *   sim_public.c   eddy/sim.h
@@ -118,7 +119,10 @@ struct sim_slot {
 struct sim_host {
     char name[SIM_NAME_MAX + 1]; /* small letters */
     bool down;
-    struct sim_file *files; /* newest first */
+    struct sim_file *files;     /* newest first */
+    struct sim_name *names;     /* newest first */
+    struct sim_change *journal; /* of names: what is not on the disk yet, oldest first */
+    size_t journal_count;
     uint64_t next_ino;
     size_t disk_used;
 };
@@ -233,28 +237,41 @@ bool eddy_sim_is_lost(struct sim *s, int from, int to);
 /* sim_disk.c: NULL, or negative: as the calls of open(2)'s family say it. */
 struct sim_file {
     struct sim_file *next;
-    char *path;        /* absolute, no "." or ".." in it, no slash at its end */
+    char *path;        /* of a directory: where it is, absolute; else NULL */
+    char *moving;      /* sim_names.c's */
     char *data, *safe; /* what is read; what a crash leaves for certain */
     size_t size, cap, safe_size, safe_cap;
-    bool is_safe;   /* it was synced once */
-    bool is_linked; /* it has its path still */
     bool is_directory;
-    unsigned users;
+    unsigned users; /* descriptors, and operations under way */
+    unsigned names; /* that it has */
+    unsigned kept;  /* that it had, and may have again after a crash */
     unsigned mode;
     uint64_t ino;
     int64_t changed_ns; /* wall clock */
 };
 int eddy_sim_disk_path(const char *dir, const char *path, char *buf, size_t cap);
-struct sim_file *eddy_sim_disk_find(struct sim_host *h, const char *path);
-bool eddy_sim_disk_is_directory(struct sim_host *h, const char *path);
-bool eddy_sim_disk_is_through_a_file(const struct sim_host *h, const char *path); /* "f/x" */
 int eddy_sim_disk_open(struct sim *s, struct sim_host *h, const char *path, int flags,
                        unsigned mode, struct sim_file **ret);
 void eddy_sim_disk_drop(struct sim_host *h, struct sim_file *f); /* one user less */
 ssize_t eddy_sim_disk_write(struct sim *s, struct sim_host *h, struct sim_file *f, const char *ptr,
                             size_t len, size_t offset);
-int eddy_sim_disk_sync(struct sim_file *f);
+int eddy_sim_disk_mkdir(struct sim *s, struct sim_host *h, const char *path, unsigned mode);
+int eddy_sim_disk_sync(struct sim_host *h, struct sim_file *f); /* its bytes, or its names */
 void eddy_sim_disk_crash(struct sim *s, struct sim_host *h);
+void eddy_sim_disk_free(struct sim_host *h);
+
+/* sim_names.c */
+struct sim_file *eddy_sim_disk_find(struct sim_host *h, const char *path); /* NULL: no such name */
+bool eddy_sim_disk_is_directory(struct sim_host *h, const char *path);
+bool eddy_sim_disk_is_through_a_file(const struct sim_host *h, const char *path); /* "f/x" */
+int eddy_sim_disk_name(struct sim_host *h, const char *path, struct sim_file *f); /* one more */
+int eddy_sim_disk_unlink(struct sim_host *h, const char *path, bool directory);
+int eddy_sim_disk_link(struct sim_host *h, const char *from, const char *to);
+int eddy_sim_disk_rename(struct sim_host *h, const char *from, const char *to, bool no_replace);
+void eddy_sim_disk_sync_names(struct sim_host *h, const struct sim_file *f);
+void eddy_sim_disk_settle_names(struct sim_host *h);
+void eddy_sim_disk_crash_names(struct sim *s, struct sim_host *h);
+void eddy_sim_disk_free_names(struct sim_host *h);
 
 /* sim_file.c */
 bool eddy_sim_file_submit(struct sim *s, struct eddy_op *op); /* as a driver's submit */

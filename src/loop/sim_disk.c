@@ -3,10 +3,8 @@
  *
  * A file has two contents: `data` is what is read, `safe` is what was there when it was last
  * synced. A crash makes one of both, sector by sector, as if the dice were the kernel's write-back:
- * each sector that differs may have reached the disk or not, and so may the new size, and the file
- * itself if it was never synced.
- *
- * There are no directories but those that files are in; so creating "a/b/c" needs no "a/b".
+ * each sector that differs may have reached the disk or not, and so may the new size. What becomes of
+ * names is sim_names.c's.
  */
 #include "base/memory.h"
 #include "loop/sim.h"
@@ -14,6 +12,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define SECTOR 512
 
@@ -50,39 +49,6 @@ int eddy_sim_disk_path(const char *dir, const char *path, char *buf, size_t cap)
     return 0;
 }
 
-struct sim_file *eddy_sim_disk_find(struct sim_host *h, const char *path)
-{
-    for (struct sim_file *f = h->files; f; f = f->next)
-        if (f->is_linked && !f->is_directory && strcmp(f->path, path) == 0)
-            return f;
-    return NULL;
-}
-
-static bool is_inside(const char *path, const char *dir)
-{
-    size_t len = strlen(dir);
-
-    return strncmp(path, dir, len) == 0 && path[len] == '/';
-}
-
-bool eddy_sim_disk_is_directory(struct sim_host *h, const char *path)
-{
-    if (!*path)
-        return true;
-    for (const struct sim_file *f = h->files; f; f = f->next)
-        if (f->is_linked && !f->is_directory && is_inside(f->path, path))
-            return true;
-    return false;
-}
-
-bool eddy_sim_disk_is_through_a_file(const struct sim_host *h, const char *path)
-{
-    for (const struct sim_file *f = h->files; f; f = f->next)
-        if (f->is_linked && !f->is_directory && is_inside(path, f->path))
-            return true;
-    return false;
-}
-
 /* --- content ---------------------------------------------------------------------------------- */
 
 static int reserve(char **bytes, size_t *cap, size_t want)
@@ -117,6 +83,11 @@ ssize_t eddy_sim_disk_write(struct sim *s, struct sim_host *h, struct sim_file *
 
     if (len == 0)
         return 0;
+    if (offset + len > f->size + room) {
+        /* What was removed keeps its room only as long as nobody wants it. */
+        eddy_sim_disk_settle_names(h);
+        room = s->disk_bytes > h->disk_used ? s->disk_bytes - h->disk_used : 0;
+    }
     if (offset >= f->size + room)
         return offset > s->disk_bytes ? -EFBIG : -ENOSPC;
     if (len > f->size + room - offset)
@@ -132,7 +103,7 @@ ssize_t eddy_sim_disk_write(struct sim *s, struct sim_host *h, struct sim_file *
     return (ssize_t)len;
 }
 
-int eddy_sim_disk_sync(struct sim_file *f)
+static int make_safe(struct sim_file *f)
 {
     int r = reserve(&f->safe, &f->safe_cap, f->size);
 
@@ -141,36 +112,49 @@ int eddy_sim_disk_sync(struct sim_file *f)
     if (f->size)
         memcpy(f->safe, f->data, f->size);
     f->safe_size = f->size;
-    f->is_safe = true;
     return 0;
+}
+
+int eddy_sim_disk_sync(struct sim_host *h, struct sim_file *f)
+{
+    int r = f->is_directory ? 0 : make_safe(f);
+
+    if (r == 0)
+        eddy_sim_disk_sync_names(h, f);
+    return r;
 }
 
 /* --- files ------------------------------------------------------------------------------------- */
 
-static struct sim_file *file_new(struct sim_host *h, const char *path)
+/* @path: NULL, or of a directory. It has a user, and no name. */
+static struct sim_file *file_new(struct sim *s, struct sim_host *h, const char *path, unsigned mode)
 {
     struct sim_file *f = eddy__zalloc(sizeof *f);
 
     if (!f)
         return NULL;
-    f->path = eddy__alloc(strlen(path) + 1);
-    if (!f->path) {
+    f->path = path ? eddy__strdup(path) : NULL;
+    if (path && !f->path) {
         eddy__free(f, sizeof *f);
         return NULL;
     }
-    memcpy(f->path, path, strlen(path) + 1);
+    f->is_directory = path != NULL;
+    f->mode = mode;
+    f->changed_ns = s->now_ns + s->wall_offset_ns;
     f->ino = ++h->next_ino;
-    f->is_linked = true;
+    f->users = 1;
     f->next = h->files;
     h->files = f;
     return f;
 }
 
-static void collect(struct sim_host *h, struct sim_file *f)
+void eddy_sim_disk_drop(struct sim_host *h, struct sim_file *f)
 {
     struct sim_file **at = &h->files;
 
-    if (f->users || f->is_linked)
+    assert(f->users > 0);
+    f->users--;
+    if (f->users || f->names || f->kept)
         return;
     while (*at != f)
         at = &(*at)->next;
@@ -178,60 +162,79 @@ static void collect(struct sim_host *h, struct sim_file *f)
     h->disk_used -= f->size;
     eddy__free(f->data, f->cap);
     eddy__free(f->safe, f->safe_cap);
-    eddy__free(f->path, strlen(f->path) + 1);
+    if (f->path)
+        eddy__free(f->path, strlen(f->path) + 1);
     eddy__free(f, sizeof *f);
 }
 
-void eddy_sim_disk_drop(struct sim_host *h, struct sim_file *f)
+/* With a name of its own; one that cannot have it is no more. */
+static int file_made(struct sim_host *h, const char *path, struct sim_file *f)
 {
-    assert(f->users > 0);
-    f->users--;
-    if (f->is_directory)
-        f->is_linked = false; /* it was made for its descriptor */
-    collect(h, f);
+    int r = eddy_sim_disk_name(h, path, f);
+
+    if (r < 0)
+        eddy_sim_disk_drop(h, f);
+    return r;
 }
 
-static int open_directory(struct sim_host *h, const char *path, int flags, struct sim_file **ret)
+int eddy_sim_disk_mkdir(struct sim *s, struct sim_host *h, const char *path, unsigned mode)
 {
-    if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_CREAT))
-        return flags & O_EXCL ? -EEXIST : -EISDIR;
-    struct sim_file *f = file_new(h, path);
+    if (eddy_sim_disk_find(h, path) || eddy_sim_disk_is_directory(h, path))
+        return -EEXIST;
+    if (eddy_sim_disk_is_through_a_file(h, path))
+        return -ENOTDIR;
+    struct sim_file *f = file_new(s, h, path, S_IFDIR | (mode & 0777 & ~022U));
     if (!f)
         return -ENOMEM;
-    f->is_directory = true;
-    f->mode = S_IFDIR | 0755;
+    int r = file_made(h, path, f);
+    if (r == 0)
+        eddy_sim_disk_drop(h, f);
+    return r;
+}
+
+/* One that was not made, but is there because of what is in it, lives as long as it is open. */
+static int open_directory(struct sim *s, struct sim_host *h, const char *path, int flags,
+                          struct sim_file **ret)
+{
+    struct sim_file *f = eddy_sim_disk_find(h, path);
+
+    if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_CREAT))
+        return flags & O_EXCL ? -EEXIST : -EISDIR;
+    if (f)
+        f->users++;
+    else
+        f = file_new(s, h, path, S_IFDIR | 0755);
     *ret = f;
-    return 0;
+    return f ? 0 : -ENOMEM;
 }
 
 int eddy_sim_disk_open(struct sim *s, struct sim_host *h, const char *path, int flags,
                        unsigned mode, struct sim_file **ret)
 {
     struct sim_file *f = eddy_sim_disk_find(h, path);
-    int r = 0;
 
     if (f && (flags & O_CREAT) && (flags & O_EXCL))
         return -EEXIST;
+    if (eddy_sim_disk_is_directory(h, path))
+        return open_directory(s, h, path, flags, ret);
     if (f && (flags & O_DIRECTORY))
         return -ENOTDIR;
-    if (!f && eddy_sim_disk_is_directory(h, path)) {
-        r = open_directory(h, path, flags, &f);
-    } else if (!f && eddy_sim_disk_is_through_a_file(h, path)) {
+    if (!f && eddy_sim_disk_is_through_a_file(h, path))
         return -ENOTDIR;
-    } else if (!f && (!(flags & O_CREAT) || (flags & O_DIRECTORY))) {
+    if (!f && (!(flags & O_CREAT) || (flags & O_DIRECTORY)))
         return -ENOENT;
-    } else if (!f) {
-        f = file_new(h, path);
+    if (!f) {
+        f = file_new(s, h, NULL, S_IFREG | (mode & 0777 & ~022U));
         if (!f)
             return -ENOMEM;
-        f->mode = S_IFREG | (mode & 0777 & ~022U);
-        f->changed_ns = s->now_ns + s->wall_offset_ns;
-    } else if ((flags & O_TRUNC) && (flags & O_ACCMODE) != O_RDONLY) {
+        int r = file_made(h, path, f);
+        *ret = r < 0 ? *ret : f;
+        return r;
+    }
+    if ((flags & O_TRUNC) && (flags & O_ACCMODE) != O_RDONLY) {
         set_size(h, f, 0);
         f->changed_ns = s->now_ns + s->wall_offset_ns;
     }
-    if (r < 0)
-        return r;
     f->users++;
     *ret = f;
     return 0;
@@ -269,18 +272,20 @@ static void settle(struct sim *s, struct sim_host *h, struct sim_file *f)
 
 void eddy_sim_disk_crash(struct sim *s, struct sim_host *h)
 {
-    struct sim_file *next;
-
-    for (struct sim_file *f = h->files; f; f = next) {
-        next = f->next;
+    eddy_sim_disk_crash_names(s, h);
+    for (struct sim_file *f = h->files; f; f = f->next) {
         if (f->is_directory)
             continue;
-        if (!f->is_safe && eddy_sim_roll(s, 2) == 0) {
-            f->is_linked = false;
-            collect(h, f);
-            continue;
-        }
         settle(s, h, f);
-        (void)eddy_sim_disk_sync(f); /* without memory the next crash may take some more */
+        (void)make_safe(f); /* without memory the next crash may take some more */
+    }
+}
+
+void eddy_sim_disk_free(struct sim_host *h)
+{
+    eddy_sim_disk_free_names(h);
+    while (h->files) {
+        h->files->users = 1;
+        eddy_sim_disk_drop(h, h->files);
     }
 }

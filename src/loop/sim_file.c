@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -43,10 +44,15 @@ static int slot_of(struct sim *s, int fd, bool dir, struct sim_slot **ret)
 bool eddy_sim_file_submit(struct sim *s, struct eddy_op *op)
 {
     const char *path = eddy_file_op_of(op)->path;
-    bool by_path = op->kind == EDDY_OP_OPEN || (op->kind == EDDY_OP_STAT && *path);
+    bool by_path = op->kind == EDDY_OP_OPEN || eddy_op_is_naming(op) ||
+                   (op->kind == EDDY_OP_STAT && *path);
     struct sim_slot *of = NULL;
 
     op->more = op->pending = false;
+    if (op->kind == EDDY_OP_SYMLINK) {
+        op->res = eddy_sim_refused(s, "symbolic links");
+        return true;
+    }
     op->res = by_path && *path == '/' ? 0 : slot_of(s, op->fd, by_path, &of);
     if (op->res < 0)
         return true;
@@ -170,7 +176,7 @@ static int do_stat(struct sim *s, struct sim_slot *errand, const struct eddy_fil
     memset(x, 0, sizeof *x);
     x->stx_mask = STATX_BASIC_STATS;
     x->stx_blksize = 4096;
-    x->stx_nlink = file && !file->is_linked ? 0 : 1;
+    x->stx_nlink = file && !file->is_directory ? file->names : 1;
     x->stx_mode = (uint16_t)(file ? file->mode : S_IFDIR | 0755);
     if (!file)
         return 0;
@@ -181,6 +187,47 @@ static int do_stat(struct sim *s, struct sim_slot *errand, const struct eddy_fil
     set_time(&x->stx_ctime, file->changed_ns);
     set_time(&x->stx_atime, file->changed_ns);
     return 0;
+}
+
+/* --- names ------------------------------------------------------------------------------------------ */
+
+/* The other path of a RENAME or a LINK: in its own directory, on the same disk. */
+static int other_path(struct sim *s, const struct sim_slot *errand, const struct eddy_file_op *f,
+                      char buf[PATH_MAX])
+{
+    struct sim_slot *of = NULL;
+
+    if (*f->to != '/') {
+        int r = slot_of(s, f->to_dir, true, &of);
+        if (r < 0)
+            return r;
+    }
+    if (of && (!of->file || !of->file->is_directory))
+        return -ENOTDIR;
+    if (of && of->host != errand->host)
+        return -EXDEV;
+    return eddy_sim_disk_path(of ? of->file->path : "", f->to, buf, PATH_MAX);
+}
+
+static int do_name(struct sim *s, struct sim_slot *errand, const struct eddy_file_op *f)
+{
+    struct sim_host *h = s->hosts[errand->host];
+    char path[PATH_MAX], to[PATH_MAX];
+
+    int r = path_of(errand, f, path);
+    if (r == 0 && (f->op.kind == EDDY_OP_RENAME || f->op.kind == EDDY_OP_LINK))
+        r = other_path(s, errand, f, to);
+    if (r < 0)
+        return r;
+    switch (f->op.kind) {
+    case EDDY_OP_UNLINK: return eddy_sim_disk_unlink(h, path, f->flags & AT_REMOVEDIR);
+    case EDDY_OP_MKDIR: return eddy_sim_disk_mkdir(s, h, path, f->mode);
+    case EDDY_OP_LINK: return eddy_sim_disk_link(h, path, to);
+    default: break;
+    }
+    if (f->flags & ~RENAME_NOREPLACE)
+        return eddy_sim_refused(s, "names that change places");
+    return eddy_sim_disk_rename(h, path, to, f->flags & RENAME_NOREPLACE);
 }
 
 int eddy_sim_file_do(struct sim *s, struct sim_slot *errand, struct eddy_op *op)
@@ -197,8 +244,12 @@ int eddy_sim_file_do(struct sim *s, struct sim_slot *errand, struct eddy_op *op)
         return rule->error;
     switch (op->kind) {
     case EDDY_OP_OPEN: return do_open(s, errand, f);
-    case EDDY_OP_FSYNC: return errand->file->is_directory ? 0 : eddy_sim_disk_sync(errand->file);
+    case EDDY_OP_FSYNC: return eddy_sim_disk_sync(s->hosts[errand->host], errand->file);
     case EDDY_OP_STAT: return do_stat(s, errand, f);
+    case EDDY_OP_RENAME:
+    case EDDY_OP_UNLINK:
+    case EDDY_OP_MKDIR:
+    case EDDY_OP_LINK: return do_name(s, errand, f);
     default: return do_bytes(s, errand, f);
     }
 }

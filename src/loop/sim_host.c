@@ -67,12 +67,7 @@ int eddy_sim_host_have(struct sim *s, const char *name)
 
 void eddy_sim_host_free(struct sim_host *host)
 {
-    while (host->files) {
-        struct sim_file *f = host->files;
-        f->users = 1;
-        f->is_linked = false;
-        eddy_sim_disk_drop(host, f);
-    }
+    eddy_sim_disk_free(host);
     eddy__free(host, sizeof *host);
 }
 

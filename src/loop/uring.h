@@ -36,6 +36,7 @@ enum {
     EDDY_URING_LISTED = 2,    /* in starved or backlog */
     EDDY_URING_CANCELLED = 4, /* asked for; not armed again */
     EDDY_URING_POLLING = 8,   /* of a file: in flight is a wait for readiness */
+    EDDY_URING_THREAD = 16,   /* of a file: a thread of the pool has it */
 };
 
 /* Sides of a descriptor that an operation is pending on. */
@@ -55,6 +56,7 @@ struct eddy_uring {
     struct io_uring ring;
     bool ring_open;
     bool short_io;
+    bool has_names;        /* entries for RENAME and its like */
     bool has_taskrun_flag; /* the kernel says in shared memory when entering is worth it */
     int event_fd;
     int told_fd; /* the kernel writes to it when there is something; -1: nobody asked */
@@ -149,5 +151,8 @@ bool eddy_uring_send_consume(struct eddy_op *op, size_t len);
 
 void eddy_uring_file_prepare(struct eddy_uring *u, struct io_uring_sqe *sqe, struct eddy_op *op);
 unsigned eddy_uring_file_complete(struct eddy_uring *u, struct eddy_op *op, int res);
+/* For what the ring has no entry: as a driver's submit and cancel. */
+bool eddy_uring_file_to_thread(struct eddy_uring *u, struct eddy_op *op);
+bool eddy_uring_file_withdraw(struct eddy_uring *u, struct eddy_op *op);
 
 #endif

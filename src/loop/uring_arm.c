@@ -97,7 +97,12 @@ static void prepare(struct eddy_uring *u, struct io_uring_sqe *sqe, struct eddy_
     case EDDY_OP_READ:
     case EDDY_OP_WRITE:
     case EDDY_OP_FSYNC:
-    case EDDY_OP_STAT: eddy_uring_file_prepare(u, sqe, op); break;
+    case EDDY_OP_STAT:
+    case EDDY_OP_RENAME:
+    case EDDY_OP_UNLINK:
+    case EDDY_OP_MKDIR:
+    case EDDY_OP_LINK:
+    case EDDY_OP_SYMLINK: eddy_uring_file_prepare(u, sqe, op); break;
     default: assert(false);
     }
     /* After the helpers: they clear it. */

@@ -229,7 +229,12 @@ unsigned eddy_uring_complete(struct eddy_uring *u, const struct io_uring_cqe *cq
     case EDDY_OP_READ:
     case EDDY_OP_WRITE:
     case EDDY_OP_FSYNC:
-    case EDDY_OP_STAT: return eddy_uring_file_complete(u, op, cqe->res);
+    case EDDY_OP_STAT:
+    case EDDY_OP_RENAME:
+    case EDDY_OP_UNLINK:
+    case EDDY_OP_MKDIR:
+    case EDDY_OP_LINK:
+    case EDDY_OP_SYMLINK: return eddy_uring_file_complete(u, op, cqe->res);
     case EDDY_OP_POLL: return complete_poll(u, op, cqe->res);
     default: return complete_once(u, op, cqe->res);
     }

@@ -8,6 +8,9 @@
  *
  * An OPEN that was asked to cancel and opened its file all the same is closed again: whoever
  * cancelled does not look for a descriptor.
+ *
+ * The entries that change names came after the others: where a kernel has none (or forbids them) a thread
+ * of the pool makes the call, as under the ready driver.
  */
 #include "base/sys.h"
 #include "loop/file_op.h"
@@ -49,6 +52,15 @@ void eddy_uring_file_prepare(struct eddy_uring *u, struct io_uring_sqe *sqe, str
     case EDDY_OP_FSYNC:
         io_uring_prep_fsync(sqe, op->fd, f->data_only ? IORING_FSYNC_DATASYNC : 0);
         break;
+    case EDDY_OP_RENAME:
+        io_uring_prep_renameat(sqe, op->fd, f->path, f->to_dir, f->to, (unsigned)f->flags);
+        break;
+    case EDDY_OP_UNLINK: io_uring_prep_unlinkat(sqe, op->fd, f->path, f->flags); break;
+    case EDDY_OP_MKDIR: io_uring_prep_mkdirat(sqe, op->fd, f->path, f->mode); break;
+    case EDDY_OP_LINK:
+        io_uring_prep_linkat(sqe, op->fd, f->path, f->to_dir, f->to, f->flags);
+        break;
+    case EDDY_OP_SYMLINK: io_uring_prep_symlinkat(sqe, f->path, op->fd, f->to); break;
     default:
         io_uring_prep_statx(sqe, op->fd, f->path, f->flags | (*f->path ? 0 : AT_EMPTY_PATH),
                             STATX_BASIC_STATS | STATX_BTIME, f->ptr);
@@ -76,4 +88,43 @@ unsigned eddy_uring_file_complete(struct eddy_uring *u, struct eddy_op *op, int 
     }
     eddy_uring_finish(u, op, res);
     return 1;
+}
+
+/* --- threads -------------------------------------------------------------------------------------- */
+
+static void run(struct eddy_work *w)
+{
+    struct eddy_file_op *f = eddy_container_of(w, struct eddy_file_op, work);
+
+    f->op.res = eddy_file_op_call(f);
+}
+
+static void came_home(struct eddy_work *w)
+{
+    struct eddy_file_op *f = eddy_container_of(w, struct eddy_file_op, work);
+
+    eddy_uring_finish(eddy_uring_of(w->loop->driver), &f->op, f->op.res);
+}
+
+bool eddy_uring_file_to_thread(struct eddy_uring *u, struct eddy_op *op)
+{
+    struct eddy_file_op *f = eddy_file_op_of(op);
+
+    f->work = (struct eddy_work){ .run = run, .done = came_home };
+    op->res = u->base.loop ? eddy__work_submit(u->base.loop, EDDY_WORK_FILES, &f->work)
+                           : -EOPNOTSUPP;
+    op->more = false;
+    if (op->res < 0)
+        return true;
+    op->state = EDDY_URING_THREAD;
+    eddy_driver_began(&u->base, op);
+    return false;
+}
+
+bool eddy_uring_file_withdraw(struct eddy_uring *u, struct eddy_op *op)
+{
+    if (!eddy__work_withdraw(&eddy_file_op_of(op)->work))
+        return false;
+    eddy_uring_release(u, op, -ECANCELED);
+    return true;
 }

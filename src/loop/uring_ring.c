@@ -193,6 +193,11 @@ static int probe(struct eddy_uring *u, const char **why)
 
     for (size_t i = 0; all && i < sizeof needed / sizeof *needed; i++)
         all = io_uring_opcode_supported(p, needed[i]);
+    u->has_names = all && io_uring_opcode_supported(p, IORING_OP_RENAMEAT) &&
+                   io_uring_opcode_supported(p, IORING_OP_UNLINKAT) &&
+                   io_uring_opcode_supported(p, IORING_OP_MKDIRAT) &&
+                   io_uring_opcode_supported(p, IORING_OP_SYMLINKAT) &&
+                   io_uring_opcode_supported(p, IORING_OP_LINKAT);
     io_uring_free_probe(p);
     if (!all) {
         *why = "this kernel's io_uring lacks operations that Linux 6.0 has";
