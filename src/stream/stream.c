@@ -389,6 +389,41 @@ int eddy_stream_take_transport(struct eddy_stream *s, struct eddy_transport **re
     return 0;
 }
 
+int eddy__stream_lift(struct eddy_stream *s, struct eddy_transport **ret_t)
+{
+    int r = gone(s);
+
+    if (r != -EDDY_EFORKED && (s->reading || s->writing || s->closer))
+        return -EBUSY;
+    if (r < 0)
+        return r;
+    if (s->finished)
+        return -EPIPE;
+    if (stream_held(s).len || s->ended)
+        return s->ended ? -EDDY_EEOF : -EPROTO;
+    eddy_transport_pause(s->t);
+    eddy_transport_use(s->t, NULL, NULL);
+    *ret_t = EDDY_TAKE(s->t);
+    s->reading = s->writing = true;
+    return 0;
+}
+
+void eddy__stream_put(struct eddy_stream *s, struct eddy_transport *t)
+{
+    assert(!s->t && s->reading && s->writing);
+    s->reading = s->writing = false;
+    if (!t) {
+        s->broken = true;
+        return;
+    }
+    if (eddy_transport_info(t, EDDY_INFO_FD, &s->fd) < 0)
+        s->fd = -1;
+    eddy_transport_use(t, &stream_protocol, s);
+    s->t = t;
+    if (s->closing) /* by another task, meanwhile */
+        eddy_transport_close(t, 0);
+}
+
 /* --- asking --------------------------------------------------------------------------------- */
 
 int eddy_stream_info(const struct eddy_stream *s, enum eddy_transport_key key, void *ret_value)

@@ -38,6 +38,13 @@ struct eddy_stream {
     bool closing;
 };
 
+/* For who puts a filter under a live stream: lift takes its transport out, paused, and until put
+ * nobody else can use the stream (-EBUSY). -EPROTO: bytes were received that nobody has read;
+ * -EDDY_EEOF, -EPIPE: one way has ended; else as eddy_stream_take_transport(). put gives it one
+ * again, with nobody told; NULL: there is none, and the stream is broken. */
+EDDY_PRIVATE int eddy__stream_lift(struct eddy_stream *s, struct eddy_transport **ret_t);
+EDDY_PRIVATE void eddy__stream_put(struct eddy_stream *s, struct eddy_transport *t);
+
 /* Begin a call that reads: 0, or why it cannot be. stream_read_end() ends it. */
 int stream_read_begin(struct eddy_stream *s);
 
