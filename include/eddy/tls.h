@@ -226,6 +226,12 @@ EDDY_API void eddy_tls_failure(const struct eddy_transport *t, struct eddy_error
 EDDY_API int eddy_starttls(struct eddy_stream *s, struct eddy_tls *tls, const char *server_name,
                            struct eddy_error *err);
 
+/* --- for eddy's own servers and clients ------------------------------------------------------ */
+
+EDDY_PRIVATE bool eddy__tls_is_server(const struct eddy_tls *tls);
+/* One more owner, who calls eddy_tls_free() as well. */
+EDDY_PRIVATE struct eddy_tls *eddy__tls_share(struct eddy_tls *tls);
+
 EDDY_END
 
 #endif

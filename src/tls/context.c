@@ -103,6 +103,17 @@ void eddy_tls_free(struct eddy_tls *tls)
         tls_unref(tls);
 }
 
+bool eddy__tls_is_server(const struct eddy_tls *tls)
+{
+    return tls->server;
+}
+
+struct eddy_tls *eddy__tls_share(struct eddy_tls *tls)
+{
+    tls_ref(tls);
+    return tls;
+}
+
 void eddy_tls_stats(const struct eddy_tls *tls, struct eddy_tls_stats *ret_stats)
 {
     *ret_stats = (struct eddy_tls_stats){
