@@ -27,6 +27,7 @@
  *  A cancelled write breaks a stream only until it is    a_cancelled_print_leaves_the_next_one
  *   asked for again
  *  eddy_print() writes all at once, one after another    lines_of_many_tasks_stay_whole
+ *  A callback may not wait: -EDEADLK                     a_callback_gets_edeadlk
  *  Without memory each call says so                      every_failed_allocation_is_told
  *  The simulator refuses them                            the_simulator_has_none
  */
@@ -72,7 +73,8 @@ EDDY_API struct eddy_stream *eddy_stderr(void);
  * time: each text leaves as one piece, and the next one after it. Cancelled: a part of it may have
  * been written; later calls work.
  *
- * Return: 0; -EPIPE (nobody reads), -EBADF (closed), -ENOSPC, ... as eddy_write(); -ENOMEM;
+ * Return: 0; -EPIPE (nobody reads), -EBADF (closed), -ENOSPC, ... as eddy_write(); -EBUSY (a task
+ * is in an eddy_write() of the same stream); -ENOMEM;
  * -EDDY_ETOOBIG; -EINVAL (@format); -EDDY_ESIM; -EDEADLK (a callback), -ECANCELED, -ETIMEDOUT.
  * Source: printf(3).   Since: 0.1
  */

@@ -314,6 +314,15 @@ int eddy_stream_of(struct eddy_transport *t, struct eddy_stream **ret_stream)
     return 0;
 }
 
+void stream_renew(struct eddy_stream *s, struct eddy_transport *t)
+{
+    assert(s->broken && !s->t && !s->reading && !s->writing && !s->closer);
+    s->t = t;
+    s->why = 0;
+    s->broken = s->closing = s->finished = s->ended = false;
+    eddy_transport_use(t, &stream_protocol, s);
+}
+
 int eddy_stream_pair(struct eddy_stream **ret_a, struct eddy_stream **ret_b)
 {
     struct eddy_transport *t[2];

@@ -48,6 +48,9 @@ EDDY_PRIVATE void eddy__stream_put(struct eddy_stream *s, struct eddy_transport 
 /* Begin a call that reads: 0, or why it cannot be. stream_read_end() ends it. */
 int stream_read_begin(struct eddy_stream *s);
 
+/* Another transport for a stream that is broken and has none left. What it holds stays to be read. */
+void stream_renew(struct eddy_stream *s, struct eddy_transport *t);
+
 static inline void stream_read_end(struct eddy_stream *s)
 {
     s->reading = false;
