@@ -12,44 +12,49 @@
  * eddy_resolve() is true to the system. The line `hosts:` of nsswitch.conf(5) says where names come
  * from: for "files" and "dns", in either order, the hosts file is read and the name servers of
  * resolv.conf(5) are asked by c-ares; for a source that c-ares cannot serve (mdns, resolve,
- * myhostname, ldap, ...) getaddrinfo(3) is called on a thread of the loop's pool. Which it was stands
- * in the answer (.via), and in the log (debug). A change of these files is noticed within a second.
- * "localhost" and names under it are this machine, without asking anybody (RFC 6761). The look-ups
- * of records ask the name servers, whatever nsswitch.conf says, and take names as they are.
+ * myhostname, ldap, ...) getaddrinfo(3) is called on a thread of the loop's pool. Which it was
+ * stands in the answer (.via), and in the log (debug). A change of these files is noticed within a
+ * second. "localhost" and names under it are this machine, without asking anybody (RFC 6761). The
+ * look-ups of records ask the name servers, whatever nsswitch.conf says, for names as they are.
  *
- * The environment variable EDDY_NAMESERVERS="127.0.0.1:5300,192.0.2.1" names other servers; it
- * is read when a loop asks for its first name. Each server has 2 s for its answer, and two tries.
+ * The environment variable EDDY_NAMESERVERS="127.0.0.1:5300,192.0.2.1" names other servers, as does
+ * .servers of eddy_dns_setup(): then the hosts file and these are asked, and no other source. Each
+ * server has 2 s for its answer, and two tries, unless resolv.conf says otherwise (its options
+ * timeout: and attempts:).
  *
  * Each loop has a cache, bounded in entries and bytes. What was answered is kept for its TTL, and
- * that there is no such name or record for as long as the zone's SOA says (RFC 2308). What has no TTL
- * (the hosts file, getaddrinfo, the simulator's hosts) is not kept, unless .untimed_ttl_ms says so;
- * a failure of the servers is never kept. Questions for one thing at one time are asked once.
+ * that there is no such name or record for as long as the zone's SOA says (RFC 2308). What has no
+ * TTL (getaddrinfo's answers, and those of the simulator's hosts) is not kept, unless
+ * .untimed_ttl_ms says so; a failure of the servers never is. What several tasks ask for at one
+ * time is asked once.
  *
  * Under the simulator (eddy/sim.h) names are those of its hosts, and records are refused.
  *
  * What holds, with the test that shows it (tests/dns/):
  *
- *  rule                                                       test
- *  ---------------------------------------------------------  --------------------------------------
- *  The addresses are those that the server says               names_have_the_addresses_that_the_server_says
- *  localhost is never asked for                               localhost_is_never_asked_for
- *  The hosts file is looked at before any server              the_hosts_file_is_looked_at_before_any_server
- *  ... or after, where nsswitch.conf says so                  nsswitch_says_the_order
- *  Other sources are getaddrinfo's, on a thread               other_sources_are_the_systems
- *  A changed resolv.conf, hosts, nsswitch.conf is noticed     changed_files_are_noticed
- *  Search domains, ndots                                      search_domains_are_tried
- *  Addresses are sorted by RFC 6724                           addresses_are_sorted
- *  A truncated answer is asked for again over TCP             a_truncated_answer_comes_over_tcp
- *  What was answered is kept for its TTL                      answers_are_kept_for_their_ttl
- *  ... and a "no" for as long as the SOA says                 a_no_is_kept_as_the_soa_says
- *  A failure of the servers is not kept                       failures_are_not_kept
- *  .no_cache asks again                                       no_cache_asks_again
- *  The cache is bounded, the oldest unused goes first         the_cache_is_bounded
- *  Questions for one name at one time are asked once          one_question_for_many
- *  A waiter that leaves drops the answer                      a_waiter_that_leaves_drops_the_answer
- *  SRV by RFC 2782, MX by preference                          srv_are_drawn_by_weight,
- *                                                             mx_are_sorted_by_preference
- *  No name, no data and a failure are told apart              failures_are_told_apart
+ *  rule                                                 test
+ *  ---------------------------------------------------  ------------------------------------------
+ *  The addresses are those that the server says         names_have_the_addresses_that_the_server_...
+ *  localhost is never asked for                         localhost_is_never_asked_for
+ *  The hosts file is looked at before any server        the_hosts_file_is_looked_at_before_any_...
+ *  ... or after, where nsswitch.conf says so            nsswitch_says_the_order
+ *  Other sources are getaddrinfo's, on a thread         other_sources_are_the_systems
+ *  A changed resolv.conf, hosts, nsswitch.conf is seen  changed_files_are_noticed
+ *  Search domains, ndots, a dot at the end              search_domains_are_tried
+ *  Addresses are sorted by RFC 6724                     addresses_are_sorted
+ *  A truncated answer is asked for again over TCP       a_truncated_answer_comes_over_tcp
+ *  What was answered is kept for its TTL                answers_are_kept_for_their_ttl
+ *  ... and a "no" for as long as the SOA says           a_no_is_kept_as_the_soa_says
+ *  A failure of the servers is not kept                 failures_are_not_kept
+ *  .no_cache asks again                                 no_cache_asks_again
+ *  The cache is bounded: what was not used goes first   the_cache_is_bounded
+ *  What many ask for at one time is asked once          one_question_for_many
+ *  A waiter that leaves drops the answer                a_waiter_that_leaves_drops_the_answer
+ *  SRV by RFC 2782, MX by preference                    srv_are_drawn_by_weight,
+ *                                                       mx_are_sorted_by_preference
+ *  No name, no data and a failure are told apart        failures_are_told_apart
+ *  A call looks at its scope first                      a_cancelled_look_up_does_nothing
+ *  A callback may not wait: -EDEADLK                    a_callback_gets_edeadlk
  */
 #ifndef EDDY_DNS_H
 #define EDDY_DNS_H
@@ -281,7 +286,6 @@ EDDY_API int eddy_dns_setup(const struct eddy_dns_options *options);
 EDDY_API size_t eddy_dns_flush(void);
 
 struct eddy_dns_info {
-    size_t size;      /* of this struct: set by the caller */
     size_t entries;   /* in the cache */
     size_t bytes;     /* which they take */
     size_t waiting;   /* questions under way */
@@ -294,13 +298,21 @@ struct eddy_dns_info {
     uint64_t reloads; /* times a file of the system's was read anew */
 };
 
-/**
- * eddy_dns_info() - what this loop's resolver has done
- * @ret_info: its .size says how much is filled
+/** eddy_dns_info_sized() - what eddy_dns_info() calls with the size that its caller knows
+ * @ret_info: its first @size bytes are filled; what this library does not know is zero
+ * @size:     of the struct in the caller's header
  *
- * Return: 0; -EINVAL for a .size too small for the first member.   Source: none.   Since: 0.1
- */
-EDDY_API int eddy_dns_info(struct eddy_dns_info *ret_info);
+ * Return: nothing.   Source: none.   Since: 0.1 */
+EDDY_API void eddy_dns_info_sized(struct eddy_dns_info *ret_info, size_t size);
+
+/** eddy_dns_info() - what this loop's resolver has done
+ * @ret_info: filled; zero where this thread has asked for no name yet
+ *
+ * Return: nothing.   Source: none.   Since: 0.1 */
+static inline void eddy_dns_info(struct eddy_dns_info *ret_info)
+{
+    eddy_dns_info_sized(ret_info, sizeof *ret_info);
+}
 
 EDDY_END
 

@@ -18,14 +18,9 @@
 
 #include <eddy/log.h>
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <limits.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <sys/time.h>
-
-#define SERVER_TIMEOUT_MS 2000
-#define TRIES 2
 
 struct dns_socket {
     struct eddy_list link;
@@ -39,7 +34,7 @@ struct dns_socket {
 
 static void watch(struct dns_socket *s);
 
-/* --- sockets -------------------------------------------------------------------------------- */
+/* --- sockets --------------------------------------------------------------------------------- */
 
 static struct dns_socket *find(struct dns_channel *c, int fd)
 {
@@ -210,7 +205,7 @@ static const struct ares_socket_functions socket_functions = {
     .asendv = socket_send,
 };
 
-/* --- time ----------------------------------------------------------------------------------- */
+/* --- time ------------------------------------------------------------------------------------ */
 
 static void timed_out(struct eddy_timer *timer)
 {
@@ -233,7 +228,7 @@ void dns_channel_refresh(struct dns_channel *c)
     eddy__timer_start(c->loop, &c->timer, eddy_loop_clock(c->loop) + ns + 1000000, timed_out);
 }
 
-/* --- making and ending ---------------------------------------------------------------------- */
+/* --- making and ending ----------------------------------------------------------------------- */
 
 static pthread_once_t library_once = PTHREAD_ONCE_INIT;
 static int library_status;
@@ -244,68 +239,97 @@ static void library_init(void)
                                            eddy__foreign_free, eddy__foreign_realloc);
 }
 
-static void channel_free(void *slot)
+/* What resolv.conf says beyond the servers, which only c-ares' own search uses. */
+static int keep_search(struct dns_channel *c)
 {
-    struct dns_channel *c = slot;
+    struct ares_options options = { 0 };
+    int mask;
 
-    eddy__timer_stop(c->loop, &c->timer);
-    ares_destroy(c->ares);
-    assert(eddy_list_is_empty(&c->sockets));
-    eddy__free(c, sizeof *c);
+    int status = ares_save_options(c->ares, &options, &mask);
+    if (status != ARES_SUCCESS) {
+        ares_destroy_options(&options); /* what it had copied before memory ran out */
+        return status;
+    }
+    c->ndots = options.ndots > 0 ? (unsigned)options.ndots : 1;
+    if ((mask & ARES_OPT_NDOTS) && options.ndots == 0)
+        c->ndots = 0;
+    for (int i = 0; i < options.ndomains && c->domain_count < DNS_DOMAINS_MAX; i++) {
+        char *domain = eddy__strdup(options.domains[i]);
+        if (!domain)
+            status = ARES_ENOMEM;
+        else
+            c->domains[c->domain_count++] = domain;
+    }
+    ares_destroy_options(&options);
+    return status;
 }
 
-static int open_ares(struct dns_channel *c)
+static int open_ares(struct dns_channel *c, const struct dns_channel_options *wanted)
 {
-    char lookups[] = "fb"; /* the hosts file, then the servers */
+    char lookups[] = "b"; /* the servers; the hosts file is ours */
     struct ares_options options = {
-        .timeout = SERVER_TIMEOUT_MS,
-        .tries = TRIES,
+        .timeout = wanted->timeout_ms < INT_MAX ? (int)wanted->timeout_ms : INT_MAX,
+        .tries = (int)wanted->tries,
         .lookups = lookups,
         .sock_state_cb = state_changed,
         .sock_state_cb_data = c,
+        .resolvconf_path = (char *)(uintptr_t)wanted->resolv_conf,
     };
-    const char *servers = getenv("EDDY_NAMESERVERS");
+    int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB |
+               ARES_OPT_RESOLVCONF;
 
-    int status = ares_init_options(&c->ares, &options,
-                                   ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
-                                       ARES_OPT_SOCK_STATE_CB);
-    if (status != ARES_SUCCESS)
+#ifdef ARES_OPT_QUERY_CACHE
+    options.qcache_max_ttl = 0; /* the cache is ours */
+    mask |= ARES_OPT_QUERY_CACHE;
+#endif
+    int status = ares_init_options(&c->ares, &options, mask);
+    if (status != ARES_SUCCESS) {
+        c->ares = NULL;
         return status;
-    if (servers && *servers) {
-        status = ares_set_servers_ports_csv(c->ares, servers);
+    }
+    if (wanted->servers) {
+        status = ares_set_servers_ports_csv(c->ares, wanted->servers);
         if (status != ARES_SUCCESS) {
-            eddy_log(EDDY_LOG_ERROR, "EDDY_NAMESERVERS=\"%s\" is not a list of addresses", servers);
-            ares_destroy(c->ares);
+            eddy_log(EDDY_LOG_ERROR, "\"%s\" is not a list of name servers' addresses",
+                     wanted->servers);
             return status;
         }
     }
     ares_set_socket_functions(c->ares, &socket_functions, c);
-    return ARES_SUCCESS;
+    return keep_search(c);
 }
 
-int dns_channel_of(struct eddy_loop *loop, struct dns_channel **ret_channel)
+int dns_channel_new(struct eddy_loop *loop, const struct dns_channel_options *options,
+                    struct dns_channel **ret_channel)
 {
-    struct dns_channel *c = loop->slot[EDDY_SLOT_DNS];
-
-    if (c) {
-        *ret_channel = c;
-        return 0;
-    }
     pthread_once(&library_once, library_init);
     if (library_status != ARES_SUCCESS)
         return -EDDY_ERESOLVER;
-    c = eddy__zalloc(sizeof *c);
+    struct dns_channel *c = eddy__zalloc(sizeof *c);
     if (!c)
         return -ENOMEM;
     c->loop = loop;
     eddy_list_init(&c->sockets);
-    int status = open_ares(c);
+    eddy_list_init(&c->link);
+    int status = open_ares(c, options);
     if (status != ARES_SUCCESS) {
-        eddy__free(c, sizeof *c);
+        dns_channel_free(c);
         return status == ARES_ENOMEM ? -ENOMEM : -EDDY_ERESOLVER;
     }
-    loop->slot[EDDY_SLOT_DNS] = c;
-    loop->slot_free[EDDY_SLOT_DNS] = channel_free;
     *ret_channel = c;
     return 0;
+}
+
+void dns_channel_free(struct dns_channel *c)
+{
+    if (!c)
+        return;
+    eddy_list_remove(&c->link);
+    eddy__timer_stop(c->loop, &c->timer);
+    if (c->ares)
+        ares_destroy(c->ares);
+    assert(eddy_list_is_empty(&c->sockets) && c->questions == 0);
+    for (unsigned i = 0; i < c->domain_count; i++)
+        eddy__free(c->domains[i], strlen(c->domains[i]) + 1);
+    eddy__free(c, sizeof *c);
 }

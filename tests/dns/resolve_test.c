@@ -182,11 +182,12 @@ EDDY_TEST(a_silent_server_is_given_up)
     EDDY_CHECK(eddy_now_ns() - start_ns < INT64_C(20000000000));
 }
 
-static int ask_within_a_second(const char *host, char *text, size_t cap)
+/* c-ares tries again where memory failed it: that is not waited for. */
+static int ask_within(int64_t ms, const char *host, char *text, size_t cap)
 {
     if (!eddy_loop_current())
         return -ENOMEM;
-    EDDY_SCOPE(patience, .timeout_ms = 1000);
+    EDDY_SCOPE(patience, .timeout_ms = ms);
     return ask(host, AF_INET, text, cap, NULL);
 }
 
@@ -197,7 +198,7 @@ EDDY_TEST(no_failed_allocation_crashes_or_leaks)
     for (int round = 0; round < 2; round++) {
         const char *host = round ? "nx.test" : "good.test";
         for (struct eddy_fault f = eddy_fault_each(EDDY_FAULT_ALLOC); eddy_fault_next(&f);) {
-            int r = ask_within_a_second(host, text, sizeof text);
+            int r = ask_within(f.k ? 50 : 5000, host, text, sizeof text);
             bool fired = eddy_fault_fired(&f);
             eddy_fault_stop();
             EDDY_CHECK(fired || r == (round ? -EDDY_ENONAME : 0));
