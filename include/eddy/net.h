@@ -209,11 +209,14 @@ EDDY_API int eddy_listener_address(const struct eddy_listener *l, struct eddy_ad
 EDDY_API int eddy_accept(struct eddy_listener *l, struct eddy_stream **ret_stream);
 
 struct eddy_connect_options {
-    size_t size;           /* filled by EDDY_OPT(connect, ...) */
-    int64_t timeout_ms;    /* the whole job, name included; 0: 30 s; negative: no limit */
-    uint16_t default_port; /* for an address that names none; 0: then it is -EINVAL */
-    const char *source;    /* our end, as "10.0.0.1:0"; of another family it is not used */
-    const char *interface; /* out by this one only, as "eth0" */
+    size_t size;              /* filled by EDDY_OPT(connect, ...) */
+    int64_t timeout_ms;       /* the whole job, name included; 0: 30 s; negative: no limit */
+    uint16_t default_port;    /* for an address that names none; 0: then it is -EINVAL */
+    int family;               /* of a name: AF_INET or AF_INET6 only; 0: both */
+    int first_family;         /* tried first; 0: what RFC 6724 puts first */
+    int64_t attempt_delay_ms; /* until the next address is tried beside the last; 0: 250 ms */
+    const char *source;       /* our end, as "10.0.0.1:0"; of another family it is not used */
+    const char *interface;    /* out by this one only, as "eth0" */
     const struct eddy_tcp_options *tcp;    /* may be NULL */
     const struct eddy_proxy *proxy_header; /* sent first; no source and not local: our own end */
     struct eddy_error *error;              /* where the text of a failure goes; may be NULL */
@@ -225,14 +228,18 @@ struct eddy_connect_options {
  * @options:    EDDY_OPT(connect, .timeout_ms = 2000), may be NULL
  * @ret_stream: owned
  *
- * Suspends. Looks at its scope first. A name is resolved, and its addresses are tried one after the
- * other, each with its fair share of the time that is left. Cancelled: nothing is left behind.
+ * Suspends. Looks at its scope first. A name's addresses are tried as RFC 8305 says ("happy
+ * eyeballs"): IPv6 and IPv4 in turn, the next one at once when one fails, and else beside those that
+ * are under way when .attempt_delay_ms (10 at least) have passed. It begins when the addresses of the
+ * first family are known, or 50 ms after those of the other. The first that connects is it, and the
+ * others are closed. Cancelled: nothing is left behind.
  *
  * Return: 0, or negative, with the text in options->error:
  *   -EINVAL        not an address, or .source, .tcp, .proxy_header is none
  *   -EDDY_ENONAME, -EDDY_ERESOLVER  as eddy_resolve()
  *   -EADDRNOTAVAIL, -ENODEV, -EPERM, -EADDRINUSE  .source or .interface cannot be had
- *   -ECONNREFUSED, -EHOSTUNREACH, -ENETUNREACH, -ENOENT (unix:)  what the last address said
+ *   -ECONNREFUSED, -EHOSTUNREACH, -ENETUNREACH, -ENOENT (unix:)  what the address said; of several
+ *                  the most telling (refused before out of reach), and the text names all tried
  *   -ETIMEDOUT     .timeout_ms passed, or the scope's deadline
  *   -EDDY_EPEER_TIMEOUT  the kernel gave up    -EMFILE, -ENOMEM
  *   -ECANCELED     an outer scope ended     -EDEADLK  in a callback
