@@ -229,10 +229,10 @@ struct eddy_connect_options {
  * @ret_stream: owned
  *
  * Suspends. Looks at its scope first. A name's addresses are tried as RFC 8305 says ("happy
- * eyeballs"): IPv6 and IPv4 in turn, the next one at once when one fails, and else beside those that
- * are under way when .attempt_delay_ms (10 at least) have passed. It begins when the addresses of the
- * first family are known, or 50 ms after those of the other. The first that connects is it, and the
- * others are closed. Cancelled: nothing is left behind.
+ * eyeballs"): IPv6 and IPv4 in turn, the next one at once when one fails, and else beside those
+ * that are under way when .attempt_delay_ms (10 at least) have passed. It begins when the addresses
+ * of the first family are known, or 50 ms after those of the other. The first that connects is it,
+ * and the others are closed. Cancelled: nothing is left behind.
  *
  * Return: 0, or negative, with the text in options->error:
  *   -EINVAL        not an address, or .source, .tcp, .proxy_header is none
