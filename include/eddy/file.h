@@ -324,7 +324,7 @@ EDDY_API int eddy_file_lock(struct eddy_file *f, const struct eddy_lock_options 
  * Suspends while the file system answers. Looks at its scope first. Cancelled: nothing happened, or
  * it is ours and 0.
  *
- * Return: 0; -EAGAIN: somebody has it; else as eddy_file_lock().
+ * Return: 0; -EBUSY: somebody has it; else as eddy_file_lock().
  * Source: fcntl(2), F_OFD_SETLK.   Since: 0.1 */
 EDDY_API int eddy_file_try_lock(struct eddy_file *f, const struct eddy_lock_options *options);
 

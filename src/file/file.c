@@ -1,35 +1,29 @@
 /*
- * file/file.c - the calls of eddy/file.h: each one operation, or a row of them
+ * file/file.c - open, read, write, sync, close: each one operation, or a row of them
  *
  * Closing is an operation, too, because the last close of a file may wait for its disk. The struct
- * carries it, so a file can always be closed, whatever memory there is.
+ * carries it, so a file can always be closed, whatever memory there is. A file that goes with its name
+ * (a temporary one) is unlinked first; the name carries that operation.
  */
 #include "base/memory.h"
+#include "base/sys.h"
+#include "file/inside.h"
 #include "loop/debug.h"
-#include "loop/file_op.h"
-#include "loop/loop.h"
-#include "task/wait.h"
-
-#include <eddy/file.h>
+#include "task/task.h"
 
 #include <limits.h>
-#include <sys/stat.h>
 
-struct eddy_file {
-    struct eddy_op close; /* first */
-    struct eddy_wait wait;
-    struct eddy_loop *loop;
-    int fd;
-};
-
-int eddy_file_open(const char *path, int flags, unsigned mode, struct eddy_file **ret_file)
+int eddy_file_open_in(int dir, const char *path, int flags, unsigned mode, struct eddy_file **ret)
 {
     struct eddy_file_op op;
-    struct eddy_file *f = eddy__zalloc(sizeof *f);
 
+    int r = eddy__wait_check();
+    if (r < 0)
+        return r;
+    struct eddy_file *f = eddy__zalloc(sizeof *f);
     if (!f)
         return -ENOMEM;
-    eddy_op_open(&op, AT_FDCWD, path, flags, mode, NULL);
+    eddy_op_open(&op, dir, path, flags, mode, NULL);
     int fd = eddy__op_wait(&op.op);
     if (fd < 0) {
         eddy__free(f, sizeof *f);
@@ -37,12 +31,20 @@ int eddy_file_open(const char *path, int flags, unsigned mode, struct eddy_file 
     }
     f->fd = fd;
     f->loop = eddy__loop();
-    eddy__debug_born(f->loop, f, "a file");
-    *ret_file = f;
+    *ret = f;
     return 0;
 }
 
-static int check(const struct eddy_file *f)
+int eddy_file_open(const char *path, int flags, unsigned mode, struct eddy_file **ret_file)
+{
+    int r = eddy_file_open_in(AT_FDCWD, path, flags, mode, ret_file);
+
+    if (r == 0)
+        eddy__debug_born((*ret_file)->loop, *ret_file, "a file");
+    return r;
+}
+
+int eddy_file_check(const struct eddy_file *f)
 {
     return eddy_loop_is_parents(f->loop) ? -EDDY_EFORKED : eddy__wait_check();
 }
@@ -51,7 +53,7 @@ ssize_t eddy_file_read(struct eddy_file *f, void *buf, size_t cap, int64_t offse
 {
     struct eddy_file_op op;
 
-    int r = check(f);
+    int r = eddy_file_check(f);
     if (r < 0)
         return r;
     if (offset < 0)
@@ -60,27 +62,30 @@ ssize_t eddy_file_read(struct eddy_file *f, void *buf, size_t cap, int64_t offse
     return eddy__op_wait(&op.op);
 }
 
-int eddy_file_write(struct eddy_file *f, const void *buf, size_t len, int64_t offset)
+/* All of it; *@at moves behind what is known to be written. */
+static int write_all(struct eddy_file *f, const char *buf, size_t len, int64_t *at)
 {
-    const char *at = buf;
-
-    int r = check(f);
-    if (r < 0)
-        return r;
-    if (offset < 0)
-        return -EINVAL;
     while (len > 0) {
         struct eddy_file_op op;
 
-        eddy_op_write(&op, f->fd, at, len < INT_MAX ? len : INT_MAX, offset, NULL);
-        r = eddy__op_wait(&op.op);
+        eddy_op_write(&op, f->fd, buf, len < INT_MAX ? len : INT_MAX, *at, NULL);
+        int r = eddy__op_wait(&op.op);
         if (r <= 0)
             return r < 0 ? r : -EIO;
-        at += r;
-        offset += r;
+        buf += r;
+        *at += r;
         len -= (size_t)r;
     }
     return 0;
+}
+
+int eddy_file_write(struct eddy_file *f, const void *buf, size_t len, int64_t offset)
+{
+    int r = eddy_file_check(f);
+
+    if (r < 0)
+        return r;
+    return offset < 0 ? -EINVAL : write_all(f, buf, len, &offset);
 }
 
 int eddy_file_sync(struct eddy_file *f)
@@ -88,23 +93,101 @@ int eddy_file_sync(struct eddy_file *f)
     struct eddy_file_op op;
 
     eddy_op_fsync(&op, f->fd, false, NULL);
-    int r = check(f);
+    int r = eddy_file_check(f);
     return r < 0 ? r : eddy__op_wait(&op.op);
 }
 
-int64_t eddy_file_size(struct eddy_file *f)
-{
-    struct eddy_file_op op;
-    struct statx about = { 0 };
+/* --- with a position --------------------------------------------------------------------------- */
 
-    eddy_op_stat(&op, f->fd, "", AT_EMPTY_PATH, &about, NULL);
-    int r = check(f);
-    if (r == 0)
-        r = eddy__op_wait(&op.op);
-    return r < 0 ? r : (int64_t)about.stx_size;
+ssize_t eddy_file_read_next(struct eddy_file *f, void *buf, size_t cap)
+{
+    int r = eddy_file_check(f);
+
+    if (r < 0)
+        return r;
+    if (f->is_moving)
+        return -EBUSY;
+    f->is_moving = true;
+    ssize_t n = eddy_file_read(f, buf, cap, f->at);
+    f->is_moving = false;
+    if (n > 0)
+        f->at += n;
+    return n;
+}
+
+int eddy_file_write_next(struct eddy_file *f, const void *buf, size_t len)
+{
+    int r = eddy_file_check(f);
+
+    if (r < 0)
+        return r;
+    if (f->is_moving)
+        return -EBUSY;
+    f->is_moving = true;
+    r = write_all(f, buf, len, &f->at);
+    f->is_moving = false;
+    return r;
+}
+
+int eddy_file_seek(struct eddy_file *f, int64_t offset)
+{
+    if (offset < 0)
+        return -EINVAL;
+    if (f->is_moving)
+        return -EBUSY;
+    f->at = offset;
+    return 0;
+}
+
+int64_t eddy_file_tell(const struct eddy_file *f)
+{
+    return f->at;
 }
 
 /* --- ending ----------------------------------------------------------------------------------- */
+
+void eddy_file_name_free(struct file_name *name)
+{
+    if (!name)
+        return;
+    eddy__free(name->path, strlen(name->path) + 1);
+    eddy__free(name, sizeof *name);
+}
+
+static void close_now(struct eddy_file *f)
+{
+    if (eddy__op_submit(f->loop, &f->close))
+        f->close.done(&f->close, f->close.res);
+}
+
+static void unlinked(struct eddy_op *op, int res)
+{
+    struct file_name *name = (struct file_name *)(void *)op;
+    struct eddy_file *f = name->file;
+
+    /* Where no thread could be had for it this one does it: a name that stays is worse. */
+    if (res < 0 && res != -ENOENT && res != -EDDY_EFORKED &&
+        !eddy_driver_is_simulated(f->loop->driver))
+        (void)eddy__sys.unlink(name->dir, name->path, 0);
+    eddy_file_name_free(name);
+    f->name = NULL;
+    close_now(f);
+}
+
+static void end(struct eddy_file *f, eddy_op_fn *closed)
+{
+    struct file_name *name = f->name;
+
+    eddy__debug_gone(f->loop, f);
+    eddy_op_close(&f->close, f->fd, closed);
+    if (!name) {
+        close_now(f);
+        return;
+    }
+    eddy_op_unlink(&name->unlink, name->dir, name->path, 0, unlinked);
+    if (eddy__op_submit(f->loop, &name->unlink.op))
+        unlinked(&name->unlink.op, name->unlink.op.res);
+}
 
 static void closed(struct eddy_op *op, int res)
 {
@@ -121,27 +204,20 @@ int eddy_file_close(struct eddy_file *f)
 {
     if (!f)
         return 0;
-    int r = eddy__wait_check();
-    if (r == -EDEADLK || r == -ENOMEM) { /* nobody who could wait; an ended scope is no reason */
+    if (!eddy_task_current()) { /* nobody who could wait; an ended scope is no reason */
         eddy_file_free(f);
         return 0;
     }
-    eddy__debug_gone(f->loop, f);
     f->wait = EDDY_WAIT(NULL, "close");
     f->wait.fd = f->fd;
-    eddy_op_close(&f->close, f->fd, closed);
-    if (!eddy__op_submit(f->loop, &f->close))
-        eddy__wait(&f->wait);
+    end(f, closed);
+    eddy__wait(&f->wait);
     eddy__free(f, sizeof *f);
     return 0;
 }
 
 void eddy_file_free(struct eddy_file *f)
 {
-    if (!f)
-        return;
-    eddy__debug_gone(f->loop, f);
-    eddy_op_close(&f->close, f->fd, closed_unseen);
-    if (eddy__op_submit(f->loop, &f->close))
-        eddy__free(f, sizeof *f);
+    if (f)
+        end(f, closed_unseen);
 }
