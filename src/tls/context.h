@@ -120,7 +120,9 @@ SSL_CTX *tls_names_find(const struct tls_identity *id, const char *name); /* NUL
 /* sessions.c: what a client keeps to come back faster */
 void tls_sessions_use(SSL_CTX *ctx); /* have what servers hand out kept */
 bool tls_sessions_offer(struct eddy_tls *tls, const char *host,
-                        SSL *ssl);                                /* whether there was one */
+                        SSL *ssl); /* whether there was one */
+/* After a resumed handshake: TLS 1.2 may have brought a new ticket, of which OpenSSL does not tell. */
+void tls_sessions_renew(SSL *ssl);
 void tls_sessions_forget(struct eddy_tls *tls, const char *host); /* NULL: all */
 
 /* tickets.c: what a server seals its sessions with */

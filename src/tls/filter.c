@@ -201,8 +201,11 @@ static void shake(struct tls_filter *f)
     if (r == 1) {
         f->shaken = true;
         atomic_fetch_add_explicit(&f->tls->handshakes, 1, memory_order_relaxed);
-        if (SSL_session_reused(f->ssl))
+        if (SSL_session_reused(f->ssl)) {
             atomic_fetch_add_explicit(&f->tls->resumed, 1, memory_order_relaxed);
+            if (!f->tls->server)
+                tls_sessions_renew(f->ssl);
+        }
         settle_soon(f);
         return;
     }
@@ -331,6 +334,9 @@ static void filter_free(struct tls_filter *f)
 {
     eddy__soon_cancel(&f->soon);
     eddy_list_remove(&f->in_line);
+    /* Else the session is not resumed; a connection that was only cut may be (RFC 5246 7.2.1). */
+    if (f->ssl && f->shaken && f->failure.code != -EDDY_ETLS)
+        SSL_set_shutdown(f->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(f->ssl);
     ERR_clear_error();
     tls_identity_unref(f->identity);

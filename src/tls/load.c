@@ -14,6 +14,7 @@
 #include <openssl/x509.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 /* The first of the queue is the cause. Empties it. */
@@ -22,7 +23,7 @@ static int file_error(struct eddy_error *err, const char *file, const char *what
     unsigned long error = ERR_peek_error();
     int library = ERR_GET_LIB(error), reason = ERR_GET_REASON(error);
     const char *text = error ? ERR_reason_error_string(error) : NULL;
-    int r = access(file, R_OK) < 0 ? -errno : -EDDY_ETLS;
+    int r = faccessat(AT_FDCWD, file, R_OK, AT_EACCESS) < 0 ? -errno : -EDDY_ETLS;
 
     ERR_clear_error();
     if (r != -EDDY_ETLS)

@@ -75,6 +75,14 @@ static int keep(SSL *ssl, SSL_SESSION *session)
     return 1;
 }
 
+void tls_sessions_renew(SSL *ssl)
+{
+    SSL_SESSION *session = SSL_version(ssl) < TLS1_3_VERSION ? SSL_get1_session(ssl) : NULL;
+
+    if (session && !keep(ssl, session))
+        SSL_SESSION_free(session);
+}
+
 void tls_sessions_use(SSL_CTX *ctx)
 {
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);

@@ -6,6 +6,7 @@
 #include "certs.h"
 #include "check.h"
 #include "loop/loop.h"
+#include "secured.h"
 
 #include <eddy/net.h>
 #include <eddy/sim.h>
@@ -144,4 +145,61 @@ EDDY_TEST(a_seeded_context_is_refused_on_a_real_loop)
     eddy_transport_close(end[0], 0);
     eddy_transport_close(end[1], 0);
     eddy_loop_free(loop);
+}
+
+static int visit(struct eddy_tls *client, struct eddy_tls *server, bool talk)
+{
+    struct secured s;
+
+    if (!secured_meet(client, server, "keys.test", talk, &s))
+        return -1;
+    EDDY_CHECK_EQ(s.r[0], 0);
+    EDDY_CHECK_EQ(s.r[1], 0);
+    secured_drop(&s);
+    return s.info[1].resumed;
+}
+
+EDDY_TEST(tickets_keys_rotate)
+{
+    static const struct {
+        int64_t wait_s; /* between a ticket and its use; the key has sealed for half an hour */
+        int want;
+    } cases[] = { { 0, 1 }, { 1799, 1 }, { 1801, 1 }, { 5399, 1 }, { 5401, 0 }, { 86400, 0 } };
+
+    EDDY_CHECK(cert_make("keys.pem", "DNS:keys.test", NULL, -1, 30));
+    for (int tls12 = 0; tls12 < 2; tls12++) {
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            EDDY_AUTO(eddy_sim) sim = eddy_sim_start(NULL);
+            EDDY_OWN(eddy_tls)
+            server = server_of(EDDY_OPT(tls_server, .cert_file = "keys.pem",
+                                        .ticket_key_ms = 3600000,
+                                        .max_version = tls12 ? EDDY_TLS_1_2 : EDDY_TLS_DEFAULT));
+            EDDY_OWN(eddy_tls) first = client_of(EDDY_OPT(tls_client, .ca_file = "keys.pem"));
+            EDDY_OWN(eddy_tls) client = client_of(EDDY_OPT(tls_client, .ca_file = "keys.pem"));
+            EDDY_CHECK_EQ(visit(first, server, true), 0); /* the key is born */
+            EDDY_CHECK_EQ(eddy_sleep(1800000), 0);
+            EDDY_CHECK_EQ(visit(client, server, true), 0);
+            EDDY_CHECK_EQ(eddy_sleep(cases[i].wait_s * 1000), 0);
+            if (!EDDY_CHECK_EQ(visit(client, server, true), cases[i].want))
+                EDDY_CHECK_FAIL("after %lld s", (long long)cases[i].wait_s);
+        }
+    }
+}
+
+EDDY_TEST(an_old_key_is_replaced_by_who_comes_back)
+{
+    EDDY_CHECK(cert_make("keys.pem", "DNS:keys.test", NULL, -1, 30));
+    for (int tls12 = 0; tls12 < 2; tls12++) {
+        EDDY_AUTO(eddy_sim) sim = eddy_sim_start(NULL);
+        EDDY_OWN(eddy_tls)
+        server = server_of(EDDY_OPT(tls_server, .cert_file = "keys.pem",
+                                    .max_version = tls12 ? EDDY_TLS_1_2 : EDDY_TLS_DEFAULT));
+        EDDY_OWN(eddy_tls) client = client_of(EDDY_OPT(tls_client, .ca_file = "keys.pem"));
+        EDDY_CHECK_EQ(visit(client, server, true), 0);
+        for (int hour = 0; hour < 10; hour++) { /* each visit hands out one of a newer key */
+            EDDY_CHECK_EQ(eddy_sleep(3600000), 0);
+            if (!EDDY_CHECK_EQ(visit(client, server, true), 1))
+                EDDY_CHECK_FAIL("hour %d, TLS 1.%d", hour, tls12 ? 2 : 3);
+        }
+    }
 }
