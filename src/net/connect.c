@@ -1,23 +1,19 @@
 /*
  * net/connect.c - from an address or a name to a connection
  *
- * The addresses of a name are tried one after the other. Two scopes bound it: the job's, with
- * .timeout_ms, and one for each try, with its share of what is left, so that one address that
- * swallows packets does not use up the time of the others.
- *
- * Those scopes are ours: when one outside ends, the wait says -ECANCELED whatever the reason; the
- * reason as the caller's scope has it is asked for after ours have been left.
+ * An address is one attempt, a name a race of them (race.c). One scope bounds the job, name
+ * included, with .timeout_ms. It is ours: when one outside ends, the wait says -ECANCELED whatever
+ * the reason; the reason as the caller's scope has it is asked for after ours has been left.
  */
-#include "loop/loop.h"
+#include "dns/room.h"
+#include "net/race.h"
 #include "task/wait.h"
 
-#include <eddy/address.h>
-#include <eddy/dns.h>
-#include <eddy/net.h>
 #include <eddy/task.h>
 
+#include <sys/socket.h>
+
 #define TIMEOUT_MS 30000
-#define TRY_MIN_MS 250
 
 struct closing {
     struct eddy_op op; /* first */
@@ -29,8 +25,7 @@ static void close_done(struct eddy_op *op, int res)
     eddy__wake(&((struct closing *)(void *)op)->wait, res);
 }
 
-/* Waits even when the scope has ended: the end is near. */
-static void close_and_wait(struct eddy_loop *loop, int fd)
+void net_close_and_wait(struct eddy_loop *loop, int fd)
 {
     struct closing c = { .wait = EDDY_WAIT(NULL, "close") };
 
@@ -39,76 +34,89 @@ static void close_and_wait(struct eddy_loop *loop, int fd)
         eddy__wait(&c.wait);
 }
 
-static int try_one(const struct eddy_address *a, int64_t timeout_ms, struct eddy_transport **ret_t)
+/* --- one job ---------------------------------------------------------------------------------- */
+
+static int connect_address(const struct eddy_address *to,
+                           const struct eddy_connect_options *options)
 {
     struct eddy_op op;
-    EDDY_SCOPE(patience, .timeout_ms = timeout_ms);
 
-    eddy_op_connect(&op, (const struct sockaddr *)&a->storage, a->len, NULL);
-    int fd = eddy__op_wait(&op);
-    if (fd < 0)
-        return fd;
-    int r = eddy_transport_of_socket(fd, ret_t);
-    if (r < 0)
-        close_and_wait(eddy__loop(), fd);
-    return r;
+    net_connect_op(&op, to, options, NULL);
+    return eddy__op_wait(&op);
 }
 
-static int try_all(const struct eddy_addresses *addresses, int64_t deadline_ns,
-                   struct eddy_transport **ret_t)
+/* How it failed, as a text: which addresses were tried, or that the name was the matter. */
+static int explain(struct eddy_error *err, int r, const char *address,
+                   const struct net_race_report *how)
 {
-    int r = -EDDY_ENONAME;
-
-    for (size_t i = 0; i < addresses->count; i++) {
-        int64_t share = 0;
-        if (deadline_ns) {
-            int64_t left = (deadline_ns - eddy_now_ns()) / 1000000;
-            share = left / (int64_t)(addresses->count - i);
-            share = share < TRY_MIN_MS ? TRY_MIN_MS : share;
-        }
-        r = try_one(&addresses->at[i], share, ret_t);
-        if (r == 0 || r == -ECANCELED || r == -ENOMEM)
-            return r;
-    }
-    return r;
+    if (!how->tried && how->why)
+        return dns_explain(err, r, eddy_slice_of(address), how->why);
+    if (how->tried < 2)
+        return eddy_error_set(err, r, 0, "cannot connect to %.80s: %s", address, eddy_strerror(r));
+    return eddy_error_set(err, r, 0, "cannot connect to %.40s: %s (tried %s)", address,
+                          eddy_strerror(r), how->addresses);
 }
 
-/* The address as text to a list of addresses. */
-static int find(const char *text, const struct eddy_connect_options *options,
-                struct eddy_addresses *ret, struct eddy_error *err)
+static int explain_late(struct eddy_error *err, int r, const char *address,
+                        const struct net_race_report *how)
+{
+    if (how->tried)
+        return eddy_error_set(err, r, 0, "no connection to %.40s in time (tried %s)", address,
+                              how->addresses);
+    return eddy_error_set(err, r, 0, "no connection to %.80s in time", address);
+}
+
+/* The descriptor of a connection; the text says how it went. */
+static int connect_text(const char *text, const struct eddy_connect_options *options,
+                        struct net_race_report *how, struct eddy_error *err)
 {
     uint16_t default_port = options ? options->default_port : 0;
+    struct eddy_address address;
     struct eddy_slice host;
     uint16_t port;
 
-    ret->count = 1;
-    int r = eddy_address_parse(text, default_port, &ret->at[0], err);
-    if (r != EDDY_ADDRESS_NAME)
-        return r;
-    r = eddy_address_split(text, default_port, &host, &port, err);
+    int r = eddy_address_parse(text, default_port, &address, err);
     if (r < 0)
         return r;
-    return eddy_resolve(host, port, EDDY_OPT(resolve, .error = err), ret);
+    if (r != EDDY_ADDRESS_NAME) {
+        r = connect_address(&address, options);
+    } else {
+        r = eddy_address_split(text, default_port, &host, &port, err);
+        if (r < 0)
+            return r;
+        r = net_race(host, port, options, how);
+    }
+    return r < 0 ? explain(err, r, text, how) : r;
 }
 
 static int connect_within(const char *address, const struct eddy_connect_options *options,
                           int64_t timeout_ms, struct eddy_transport **ret_t, struct eddy_error *err)
 {
-    struct eddy_addresses addresses;
+    struct net_race_report how = { .tried = 0 };
     EDDY_SCOPE(job, .timeout_ms = timeout_ms);
 
-    int64_t deadline_ns = timeout_ms ? eddy_now_ns() + timeout_ms * 1000000 : 0;
-    int r = find(address, options, &addresses, err);
-    if (r == 0) {
-        r = try_all(&addresses, deadline_ns, ret_t);
-        if (r < 0)
-            eddy_error_set(err, r, 0, "cannot connect to %.80s: %s", address, eddy_strerror(r));
+    int fd = connect_text(address, options, &how, err);
+    int r = fd < 0 ? fd : eddy_transport_of_socket(fd, ret_t);
+    if (fd >= 0 && r < 0) {
+        net_close_and_wait(eddy__loop(), fd);
+        explain(err, r, address, &how);
     }
     if (r == -ECANCELED && eddy_scope_expired(&job))
         r = -ETIMEDOUT;
     if (r == -ETIMEDOUT)
-        eddy_error_set(err, r, 0, "no connection to %.80s in time", address);
+        explain_late(err, r, address, &how);
     return r;
+}
+
+static int check(const struct eddy_connect_options *o)
+{
+    const int families[2] = { o ? o->family : 0, o ? o->first_family : 0 };
+
+    for (int i = 0; i < 2; i++)
+        if (families[i] && families[i] != AF_INET && families[i] != AF_INET6)
+            return eddy_error_set(o->error, -EINVAL, 0, ".%s is %d: AF_INET, AF_INET6 or 0",
+                                  i ? "first_family" : "family", families[i]);
+    return 0;
 }
 
 int eddy__connect_transport(const char *address, const struct eddy_connect_options *options,
@@ -122,6 +130,9 @@ int eddy__connect_transport(const char *address, const struct eddy_connect_optio
     int r = eddy__wait_check();
     if (r < 0)
         return eddy_error_set(err, r, 0, "cannot connect to %.80s: %s", address, eddy_strerror(r));
+    r = check(options);
+    if (r < 0)
+        return r;
     r = connect_within(address, options, timeout_ms < 0 ? 0 : timeout_ms, ret_t, err);
     if (r == -ECANCELED) {
         int why = eddy__wait_check();

@@ -1,0 +1,35 @@
+/*
+ * net/race.h - a name's addresses, tried beside each other (RFC 8305)
+ */
+#ifndef EDDY_NET_RACE_H
+#define EDDY_NET_RACE_H
+
+#include "loop/loop.h"
+
+#include <eddy/address.h>
+#include <eddy/net.h>
+#include <eddy/slice.h>
+
+/* How a race went, for the text of a failure. */
+struct net_race_report {
+    unsigned tried;
+    char addresses[112]; /* as many of them as there is room for */
+    const char *why;     /* the name did not resolve: a constant text */
+};
+
+/* The descriptor of the first that connects, or what eddy_connect() returns. Suspends. */
+int net_race(struct eddy_slice host, uint16_t port, const struct eddy_connect_options *options,
+             struct net_race_report *ret_report);
+
+/* THE place where a socket is asked for: whatever is to be set before it connects is set here. */
+static inline void net_connect_op(struct eddy_op *op, const struct eddy_address *to,
+                                  const struct eddy_connect_options *options, eddy_op_fn *done)
+{
+    (void)options;
+    eddy_op_connect(op, (const struct sockaddr *)&to->storage, to->len, done);
+}
+
+/* Close a descriptor, and wait even when the scope has ended: the end is near. */
+void net_close_and_wait(struct eddy_loop *loop, int fd);
+
+#endif
