@@ -70,6 +70,7 @@ enum eddy_transport_key {
     EDDY_INFO_FD,       /* int: filled, the one that reads; -1 where there is none */
     EDDY_INFO_TLS,      /* struct eddy_tls_info (eddy/tls.h): filled */
     EDDY_INFO_BUFFERED, /* size_t: bytes that wait to leave, over all layers */
+    EDDY_INFO_PROXY,    /* struct eddy_proxy (eddy/proxy.h): filled, where a header told the peer */
     EDDY_INFO_FD_OUT,   /* int: filled, the one that writes, where they are two */
 };
 

@@ -48,7 +48,7 @@ struct eddy_driver_ops {
 
     /* What never suspends. */
     int (*listen)(struct eddy_driver *d, const struct sockaddr *addr, socklen_t len, int backlog,
-                  bool reuse_port);                 /* a bound, listening descriptor */
+                  const struct eddy_socket_options *options); /* a bound, listening descriptor */
     int (*shutdown)(struct eddy_driver *d, int fd); /* the writing side */
     int (*address)(struct eddy_driver *d, int fd, bool peer, struct sockaddr_storage *ret_addr,
                    socklen_t *ret_len);
@@ -123,11 +123,15 @@ extern const struct eddy_driver_ops eddy_driver_dead; /* fork.c: the parent's, s
 
 /* sockets.c: what the two drivers on a real kernel share. */
 int eddy_sockets_listen(struct eddy_driver *d, const struct sockaddr *addr, socklen_t len,
-                        int backlog, bool reuse_port);
+                        int backlog, const struct eddy_socket_options *options);
 int eddy_sockets_shutdown(struct eddy_driver *d, int fd);
 int eddy_sockets_address(struct eddy_driver *d, int fd, bool peer,
                          struct sockaddr_storage *ret_addr, socklen_t *ret_len);
-int eddy_sockets_open(const struct sockaddr *addr); /* a non-blocking socket, TCP_NODELAY set */
+/* A non-blocking socket, TCP_NODELAY set; then its options, which may be NULL. */
+int eddy_sockets_open(const struct sockaddr *addr, const struct eddy_socket_options *options);
+/* The settings alone, of a socket that may be in use. */
+EDDY_PRIVATE int eddy__sockets_set(int fd, const struct eddy_socket_setting *settings,
+                                   unsigned count);
 int64_t eddy_sockets_now_ns(struct eddy_driver *d);
 int64_t eddy_sockets_wall_ns(struct eddy_driver *d);
 int eddy_sockets_random(struct eddy_driver *d, void *buf, size_t len);

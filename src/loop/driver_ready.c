@@ -100,6 +100,12 @@ static int try_accept(struct eddy_op *op)
 {
     int r;
 
+    /* Two processes that look at once may both find one connection; the later one waits then. */
+    if (op->accept.blocking) {
+        struct pollfd ready = { .fd = op->fd, .events = POLLIN };
+        if (eddy__sys.poll(&ready, 1, 0) == 0)
+            return -EAGAIN;
+    }
     /* accept(2): errors of a connection that died in the queue are reported here; they end
      * that connection, not the listening. */
     do
@@ -197,14 +203,14 @@ static bool park(struct ready_driver *r, struct eddy_op *op, bool output)
 
 static bool submit_connect(struct ready_driver *r, struct eddy_op *op)
 {
-    int fd = eddy_sockets_open(op->connect.addr);
+    int fd = eddy_sockets_open(op->connect.addr, op->connect.options);
 
     if (fd < 0)
         return done_now(op, fd);
     op->fd = fd;
     int result = eddy_ready_grow(r, fd);
     if (result == 0)
-        result = eddy__sys.connect(fd, op->connect.addr, op->connect.len);
+        result = eddy__sys.connect(fd, op->connect.addr, op->addr_len);
     if (result == 0)
         return done_now(op, fd);
     /* A Unix socket whose backlog is full answers EAGAIN, and nothing will tell when to repeat. */

@@ -295,7 +295,7 @@ static bool submit_connect(struct sim *s, struct eddy_op *op)
     struct sim_slot *slot = NULL;
     struct sockaddr_storage remote;
 
-    int r = eddy_sim_copy_address(&remote, op->connect.addr, op->connect.len);
+    int r = eddy_sim_copy_address(&remote, op->connect.addr, op->addr_len);
     int here = eddy_sim_host_here(s);
     if (r == 0 && s->hosts[here]->down)
         r = -ENETDOWN;
@@ -306,7 +306,12 @@ static bool submit_connect(struct sim *s, struct eddy_op *op)
     assert(slot);
     slot->host = (uint16_t)here;
     slot->remote = remote;
-    slot->remote_len = op->connect.len;
+    slot->remote_len = op->addr_len;
+    r = eddy_sim_prepare(s, slot, op->connect.options);
+    if (r < 0) {
+        eddy_sim_slot_free(s, slot);
+        return finish_at_once(op, r);
+    }
     op->fd = eddy_sim_fd(slot);
     int to = eddy_sim_host_at(s, &remote, here);
     bool refused = remote.ss_family != AF_UNIX &&

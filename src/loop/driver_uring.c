@@ -66,7 +66,7 @@ static bool uring_submit(struct eddy_driver *d, struct eddy_op *op)
             return finish_at_once(op, r);
     }
     if (op->kind == EDDY_OP_CONNECT) {
-        r = eddy_sockets_open(op->connect.addr);
+        r = eddy_sockets_open(op->connect.addr, op->connect.options);
         if (r < 0)
             return finish_at_once(op, r);
         op->scratch[0] = (uint64_t)r;

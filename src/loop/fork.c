@@ -71,13 +71,13 @@ static void dead_wake(struct eddy_driver *d)
 }
 
 static int dead_listen(struct eddy_driver *d, const struct sockaddr *addr, socklen_t len,
-                       int backlog, bool reuse_port)
+                       int backlog, const struct eddy_socket_options *options)
 {
     (void)d;
     (void)addr;
     (void)len;
     (void)backlog;
-    (void)reuse_port;
+    (void)options;
     return -EDDY_EFORKED;
 }
 

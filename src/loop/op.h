@@ -71,6 +71,23 @@ struct eddy_lookup {
     struct sockaddr_storage *ret;
 };
 
+/* One option of a socket: setsockopt(2)'s. SO_LINGER's value is whether closing resets. */
+struct eddy_socket_setting {
+    int level, name, value;
+};
+
+/* What is done to a socket between socket() and connect() or bind(). Zero: nothing. */
+struct eddy_socket_options {
+    const struct eddy_socket_setting *settings;
+    unsigned count;
+    bool reuse_port; /* to listen */
+    bool v6_only;
+    unsigned mode;                 /* of the file of a Unix socket that listens; 0: the umask's */
+    const char *interface;         /* NULL: any */
+    const struct sockaddr *source; /* to connect; NULL: the kernel chooses */
+    socklen_t source_len;
+};
+
 struct eddy_op {
     eddy_op_fn *done;
     void *ctx;     /* the owner's; kept by everybody, set after the initialiser */
@@ -80,11 +97,15 @@ struct eddy_op {
     uint8_t state; /* the driver's */
     int fd;
     int res;
+    socklen_t addr_len; /* CONNECT: of connect.addr */
     union {
         struct {
-            const struct sockaddr *addr; /* stays valid until completion */
-            socklen_t len;
+            const struct sockaddr *addr;               /* stays valid until completion; */
+            const struct eddy_socket_options *options; /* so does this. NULL: none */
         } connect;
+        struct {
+            bool blocking; /* the socket is: to be looked at before; set after the initialiser */
+        } accept;
         struct {
             void *ptr;
             size_t len;
@@ -117,7 +138,7 @@ static inline void eddy_op_connect(struct eddy_op *op, const struct sockaddr *ad
                                    eddy_op_fn *done)
 {
     *op = (struct eddy_op){
-        .kind = EDDY_OP_CONNECT, .fd = -1, .done = done, .connect = { addr, len }
+        .kind = EDDY_OP_CONNECT, .fd = -1, .done = done, .addr_len = len, .connect = { addr, NULL }
     };
 }
 

@@ -93,7 +93,7 @@ struct sim_slot {
 
     struct eddy_list queue; /* LISTENER: of connections to be accepted; STREAM: a link there */
     unsigned queued, backlog;
-    bool reuse_port;
+    bool reuse_port, v6_only;
 
     struct sim_slot *peer; /* NULL: closed */
     bool shut;             /* this side's writing has ended */
@@ -198,10 +198,13 @@ size_t eddy_sim_some_of(struct sim *s, int from, int to, size_t len);
 in_port_t eddy_sim_port(const struct sockaddr_storage *addr); /* network order */
 int eddy_sim_copy_address(struct sockaddr_storage *to, const struct sockaddr *addr, socklen_t len);
 int eddy_sim_listen(struct eddy_driver *d, const struct sockaddr *addr, socklen_t len, int backlog,
-                    bool reuse_port);
+                    const struct eddy_socket_options *options);
 int eddy_sim_shutdown(struct eddy_driver *d, int fd);
 int eddy_sim_address(struct eddy_driver *d, int fd, bool peer, struct sockaddr_storage *ret_addr,
                      socklen_t *ret_len);
+/* What a socket that will connect was asked to have: 0, or why it cannot. */
+int eddy_sim_prepare(struct sim *s, struct sim_slot *client,
+                     const struct eddy_socket_options *options);
 /* The connect has reached the network: 0, -EAGAIN (backlog full), or an error. */
 int eddy_sim_establish(struct sim *s, struct sim_slot *client);
 /* Take the oldest connection from a listener; NULL when there is none. */

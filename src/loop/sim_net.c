@@ -67,7 +67,8 @@ static bool is_match(struct sim_slot *listener, struct sockaddr_storage *addr, s
     const uint8_t *ip = ip_of(local, &n);
     const uint8_t *addr_ip = ip_of(addr, &addr_n);
     if (is_any(local))
-        return local->ss_family == AF_INET6 || addr->ss_family == AF_INET;
+        return local->ss_family == addr->ss_family ||
+               (local->ss_family == AF_INET6 && !listener->v6_only);
     return n == addr_n && (is_any(addr) || memcmp(ip, addr_ip, n) == 0);
 }
 
@@ -111,12 +112,15 @@ static uint16_t take_port(struct sim *s)
 }
 
 int eddy_sim_listen(struct eddy_driver *d, const struct sockaddr *addr, socklen_t len, int backlog,
-                    bool reuse_port)
+                    const struct eddy_socket_options *options)
 {
+    const bool reuse_port = options && options->reuse_port;
     struct sim *s = eddy_sim_of(d);
     struct sim_slot *slot;
     struct sockaddr_storage local;
 
+    if (options && options->interface)
+        return -EDDY_ESIM;
     int r = eddy_sim_copy_address(&local, addr, len);
     if (r < 0)
         return r;
@@ -141,6 +145,7 @@ int eddy_sim_listen(struct eddy_driver *d, const struct sockaddr *addr, socklen_
     slot->local = local;
     slot->local_len = len;
     slot->reuse_port = reuse_port;
+    slot->v6_only = options && options->v6_only;
     slot->backlog = backlog < 1 ? 1 : (unsigned)backlog;
     return eddy_sim_fd(slot);
 }
@@ -162,10 +167,32 @@ int eddy_sim_address(struct eddy_driver *d, int fd, bool peer, struct sockaddr_s
 
 /* --- connections ------------------------------------------------------------------------------ */
 
+int eddy_sim_prepare(struct sim *s, struct sim_slot *client,
+                     const struct eddy_socket_options *options)
+{
+    if (!options)
+        return 0;
+    if (options->interface)
+        return -EDDY_ESIM;
+    if (!options->source)
+        return 0;
+    int r = eddy_sim_copy_address(&client->local, options->source, options->source_len);
+    if (r == 0 && eddy_sim_host_at(s, &client->local, client->host) != client->host)
+        r = -EADDRNOTAVAIL;
+    if (r == 0)
+        client->local_len = options->source_len;
+    return r;
+}
+
 static void name_client(struct sim *s, struct sim_slot *client)
 {
     bool same = client->host == client->remote_host;
 
+    if (client->local_len && !is_any(&client->local)) {
+        if (*port_of(&client->local) == 0)
+            *port_of(&client->local) = htons(take_port(s));
+        return;
+    }
     client->local.ss_family = client->remote.ss_family;
     client->local_len = client->remote_len;
     if (client->remote.ss_family == AF_UNIX) {

@@ -75,7 +75,7 @@ static void prepare(struct eddy_uring *u, struct io_uring_sqe *sqe, struct eddy_
         io_uring_prep_multishot_accept(sqe, op->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         break;
     case EDDY_OP_CONNECT:
-        io_uring_prep_connect(sqe, (int)op->scratch[0], op->connect.addr, op->connect.len);
+        io_uring_prep_connect(sqe, (int)op->scratch[0], op->connect.addr, op->addr_len);
         break;
     case EDDY_OP_RECV:
         len = u->short_io ? eddy_uring_few(u) : INT_MAX;

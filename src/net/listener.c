@@ -10,47 +10,29 @@
  * nothing is armed for RETRY_MS. The log hears of the first failure, and of the end; an episode
  * ends with the next connection handed on.
  *
+ * Where a PROXY header is asked for, what the accept brings goes to proxy_accept.c, which reads it
+ * and tells when a connection has its own.
+ *
  * Freeing: cancel -> the accept's last completion -> CLOSE of what is kept, then of the socket,
  * one after the other with one operation -> free.
+ *
+ * How a listener is made stands in listen.c.
  */
-#include "base/list.h"
+#include "net/listener.h"
+
 #include "base/memory.h"
 #include "base/sys.h"
 #include "loop/debug.h"
 #include "task/wait.h"
 
-#include <eddy/address.h>
-#include <eddy/buffer.h>
 #include <eddy/log.h>
-#include <eddy/net.h>
 #include <eddy/task.h>
 
 #include <sys/un.h>
 #include <unistd.h>
 
-#define KEPT_MAX ((size_t)65536) /* a burst that one turn of a driver can bring */
 #define KEPT_LOW 8
 #define RETRY_MS 100
-#define BACKLOG 1024
-
-struct eddy_listener {
-    struct eddy_loop *loop;
-    struct eddy_op accept;
-    struct eddy_op closing;
-    struct eddy_address address; /* as asked for: to remove a Unix path */
-    struct eddy_list waiters;    /* of struct acceptor */
-    void (*on_accept)(void *ctx, struct eddy_transport *t);
-    void *ctx;
-    struct eddy_transport *next; /* made of a kept descriptor, but its stream was not */
-    struct eddy_timer retry;
-    struct eddy_soon soon;
-    int fd;
-    struct eddy_buffer kept; /* connected descriptors, as ints */
-    bool asked;              /* the accept's cancel is on its way */
-    bool starved;
-    bool busy; /* in settle(): free only marks */
-    bool freeing;
-};
 
 /* A task in eddy_accept(). */
 struct acceptor {
@@ -61,11 +43,6 @@ struct acceptor {
 };
 
 static void settle(struct eddy_listener *l);
-
-static bool is_sim(const struct eddy_loop *loop)
-{
-    return strcmp(loop->driver->ops->name, "sim") == 0;
-}
 
 static bool is_wanted(const struct eddy_listener *l)
 {
@@ -115,6 +92,12 @@ static unsigned kept_count(const struct eddy_listener *l)
     return (unsigned)(eddy_buffer_bytes(&l->kept).len / sizeof(int));
 }
 
+/* Connections that can be handed on: with a PROXY header asked for, those whose header has come. */
+static unsigned ready_count(const struct eddy_listener *l)
+{
+    return l->proxy ? net_proxy_ready(l->proxy) : kept_count(l);
+}
+
 static int first_kept(const struct eddy_listener *l)
 {
     int fd;
@@ -132,7 +115,8 @@ static void drop_first(struct eddy_listener *l)
 
 static void keep(struct eddy_listener *l, int fd)
 {
-    int r = eddy_buffer_append(&l->kept, &fd, sizeof fd);
+    int r = l->proxy && !l->freeing ? net_proxy_greet(l->proxy, fd)
+                                    : eddy_buffer_append(&l->kept, &fd, sizeof fd);
 
     if (r == 0)
         return;
@@ -173,6 +157,7 @@ static void arm(struct eddy_listener *l)
     while (is_wanted(l) && !l->accept.pending && !eddy_timer_is_armed(&l->retry)) {
         eddy_op_accept(&l->accept, l->fd, accepted);
         l->accept.ctx = l;
+        l->accept.accept.blocking = l->is_blocking;
         if (!eddy__op_submit(l->loop, &l->accept))
             return;
         if (l->accept.res >= 0)
@@ -187,6 +172,8 @@ static int make_next(struct eddy_listener *l)
 {
     if (l->next)
         return 0;
+    if (l->proxy)
+        return net_proxy_take(l->proxy, &l->next);
     int r = eddy_transport_of_socket(first_kept(l), &l->next);
     if (r < 0)
         return r;
@@ -239,8 +226,11 @@ static bool close_one(struct eddy_listener *l, int fd)
 
 static void end_step(struct eddy_listener *l)
 {
-    if (l->accept.pending)
+    if (l->accept.pending || l->closing.pending)
         return;
+    if (l->proxy && !net_proxy_end(l->proxy))
+        return; /* it tells */
+    l->proxy = NULL;
     while (kept_count(l)) {
         int fd = first_kept(l);
         drop_first(l);
@@ -262,7 +252,7 @@ static void forget_path(const struct eddy_listener *l)
 {
     struct sockaddr_un un;
 
-    if (is_sim(l->loop) || eddy_address_family(&l->address) != AF_UNIX ||
+    if (l->keep_path || net_is_sim(l->loop) || eddy_address_family(&l->address) != AF_UNIX ||
         l->address.len <= offsetof(struct sockaddr_un, sun_path))
         return;
     memcpy(&un, &l->address.storage, sizeof un);
@@ -302,7 +292,7 @@ static void settle(struct eddy_listener *l)
     if (l->busy)
         return;
     l->busy = true;
-    while (is_wanted(l) && (l->next || kept_count(l)) && !eddy_timer_is_armed(&l->retry)) {
+    while (is_wanted(l) && (l->next || ready_count(l)) && !eddy_timer_is_armed(&l->retry)) {
         int r = hand_on(l);
         if (r < 0)
             starve(l, r);
@@ -310,14 +300,24 @@ static void settle(struct eddy_listener *l)
     if (!l->freeing) {
         if (is_wanted(l))
             arm(l);
-        else if (!l->on_accept && kept_count(l) >= KEPT_LOW)
+        else if (!l->on_accept && ready_count(l) >= KEPT_LOW)
             cancel_accept(l);
     }
     l->busy = false;
     if (l->freeing)
         end_step(l);
-    else if (is_wanted(l) && kept_count(l) && !eddy_timer_is_armed(&l->retry))
+    else if (is_wanted(l) && ready_count(l) && !eddy_timer_is_armed(&l->retry))
         settle(l); /* arming brought one at once */
+}
+
+void net_listener_told(void *ctx)
+{
+    struct eddy_listener *l = ctx;
+
+    if (!l->freeing)
+        settle(l);
+    else if (!l->busy)
+        end_step(l);
 }
 
 /* --- for tasks ------------------------------------------------------------------------------ */
@@ -376,7 +376,7 @@ int eddy__listener_start(struct eddy_listener *l,
     l->on_accept = on_accept;
     l->ctx = ctx;
     /* What is kept is handed on from the loop; arming now saves a turn. */
-    if (kept_count(l) || l->next)
+    if (ready_count(l) || l->next)
         eddy__soon(l->loop, &l->soon, start_soon);
     else
         arm(l);
@@ -387,66 +387,4 @@ void eddy__listener_stop(struct eddy_listener *l)
 {
     l->on_accept = NULL;
     cancel_accept(l);
-}
-
-/* --- making --------------------------------------------------------------------------------- */
-
-static int explain(struct eddy_error *err, int r, const char *address)
-{
-    const char *why;
-
-    switch (r) {
-    case -EADDRINUSE:
-        return eddy_error_set(err, r, 0,
-                              "%.60s is in use by another program: choose another port, or stop it",
-                              address);
-    case -EACCES: why = "not allowed (ports below 1024 belong to the administrator)"; break;
-    case -EADDRNOTAVAIL: why = "this machine has no such address"; break;
-    default: why = eddy_strerror(r);
-    }
-    return eddy_error_set(err, r, 0, "cannot listen on %.60s: %s", address, why);
-}
-
-int eddy_listen(const char *address, const struct eddy_listen_options *options,
-                struct eddy_listener **ret_listener)
-{
-    struct eddy_error *err = options ? options->error : NULL;
-    struct eddy_address a;
-
-    int r = eddy_address_parse(address, 0, &a, err);
-    if (r == EDDY_ADDRESS_NAME)
-        return eddy_error_set(err, -EINVAL, 0,
-                              "%.60s is a name: listen on an address, such as 127.0.0.1:8000",
-                              address);
-    if (r < 0)
-        return r;
-    struct eddy_loop *loop = eddy_loop_current();
-    struct eddy_listener *l = loop ? eddy__zalloc(sizeof *l) : NULL;
-    if (!l) {
-        r = eddy__loop_refusal();
-        return eddy_error_set(err, r, 0, "cannot listen on %.60s: %s", address, eddy_strerror(r));
-    }
-    l->loop = loop;
-    l->address = a;
-    l->kept = EDDY_BUFFER(KEPT_MAX * sizeof(int));
-    eddy_list_init(&l->waiters);
-    unsigned backlog = options && options->backlog ? options->backlog : BACKLOG;
-    l->fd = loop->driver->ops->listen(
-        loop->driver, (const struct sockaddr *)&l->address.storage, l->address.len,
-        backlog < INT32_MAX ? (int)backlog : INT32_MAX, options && options->reuse_port);
-    if (l->fd < 0) {
-        r = l->fd;
-        eddy__free(l, sizeof *l);
-        return explain(err, r, address);
-    }
-    eddy__debug_born(loop, l, "a listener");
-    *ret_listener = l;
-    return 0;
-}
-
-int eddy_listener_address(const struct eddy_listener *l, struct eddy_address *ret_address)
-{
-    struct eddy_driver *d = l->loop->driver;
-
-    return d->ops->address(d, l->fd, false, &ret_address->storage, &ret_address->len);
 }

@@ -19,6 +19,7 @@
  */
 #include "base/memory.h"
 #include "loop/debug.h"
+#include "stream/socket.h"
 #include "stream/writes.h"
 
 #include <eddy/address.h>
@@ -42,20 +43,27 @@ struct socket_transport {
     struct eddy_read *reader;  /* a task's read; the protocol is paused */
     struct eddy_buffer kept;
     struct eddy_soon soon;
+    struct told *told_peer; /* by a PROXY header; NULL: the kernel says */
     int fd;
-    int why;       /* closing: for closed() */
-    int in_error;  /* INPUT_FAILED */
-    int out_error; /* what later writes get; 0: open */
+    int why;           /* closing: for closed() */
+    int16_t in_error;  /* INPUT_FAILED */
+    int16_t out_error; /* what later writes get; 0: open */
     uint8_t input;
-    bool told; /* ended() was called */
-    bool resumed;
-    bool in_asked; /* in's cancel was asked for, its completion is on the way */
-    bool pumping;  /* in sent(): writes only queue */
-    bool closing;
-    bool closed; /* the last phase: only closed() is left */
+    bool told : 1; /* ended() was called */
+    bool resumed : 1;
+    bool in_asked : 1; /* in's cancel was asked for, its completion is on the way */
+    bool pumping : 1;  /* in sent(): writes only queue */
+    bool closing : 1;
+    bool closed : 1; /* the last phase: only closed() is left */
 };
 
 static_assert(sizeof(struct socket_transport) <= 320, "half of an idle connection's budget");
+
+/* What a PROXY header said, and behind it the bytes of its extensions. */
+struct told {
+    struct eddy_proxy header;
+    char extensions[];
+};
 
 static void settle(struct eddy_soon *soon);
 
@@ -79,7 +87,7 @@ static void input_over(struct socket_transport *t, int res)
         t->input = INPUT_ENDED;
     } else if (res < 0 && res != -ECANCELED) {
         t->input = INPUT_FAILED;
-        t->in_error = res;
+        t->in_error = (int16_t)res;
     }
 }
 
@@ -89,7 +97,7 @@ static void keep(struct socket_transport *t, const char *bytes, size_t len)
 
     if (r < 0 && t->input == INPUT_OPEN) {
         t->input = INPUT_FAILED;
-        t->in_error = r;
+        t->in_error = (int16_t)r;
     }
 }
 
@@ -305,7 +313,7 @@ static bool start_write(struct socket_transport *t, struct eddy_write *w)
         r = t->out.res;
     }
     if (r < 0 && !t->out_error)
-        t->out_error = r;
+        t->out_error = (int16_t)r;
     w->res = r < 0 ? r : 0;
     return true;
 }
@@ -335,7 +343,7 @@ static void sent(struct eddy_op *op, int res)
     struct eddy_write *w = eddy_writes_shift(&t->writes);
 
     if (res < 0 && !t->out_error)
-        t->out_error = res;
+        t->out_error = (int16_t)res;
     w->res = res < 0 ? res : 0;
 
     pump(t, w);
@@ -377,6 +385,8 @@ static void close_done(struct eddy_op *op, int res)
     if (t->base.protocol && t->base.protocol->closed)
         t->base.protocol->closed(t->base.ctx, t->why);
     eddy_buffer_done(&t->kept);
+    if (t->told_peer)
+        eddy__free(t->told_peer, sizeof *t->told_peer + t->told_peer->header.extensions.len);
     eddy__debug_gone(t->loop, t);
     eddy__free(t, sizeof *t);
 }
@@ -449,6 +459,16 @@ static void settle(struct eddy_soon *soon)
 
 /* --- asking --------------------------------------------------------------------------------- */
 
+static int info_proxy(struct socket_transport *t, struct eddy_proxy *ret)
+{
+    struct eddy_driver *d = t->loop->driver;
+
+    if (!t->told_peer)
+        return -ENOENT;
+    *ret = t->told_peer->header;
+    return d->ops->address(d, t->fd, true, &ret->via.storage, &ret->via.len);
+}
+
 static int info(struct eddy_transport *base, enum eddy_transport_key key, void *ret_value)
 {
     struct socket_transport *t = self(base);
@@ -463,6 +483,12 @@ static int info(struct eddy_transport *base, enum eddy_transport_key key, void *
             for (unsigned i = 0; i < w->count; i++)
                 sum += w->iov[i].iov_len;
         *(size_t *)ret_value = sum;
+        return 0;
+    }
+    if (key == EDDY_INFO_PROXY)
+        return info_proxy(t, ret_value);
+    if (key == EDDY_INFO_PEER && t->told_peer && t->told_peer->header.source.len) {
+        *(struct eddy_address *)ret_value = t->told_peer->header.source;
         return 0;
     }
     if (key == EDDY_INFO_LOCAL || key == EDDY_INFO_PEER) {
@@ -485,6 +511,27 @@ static const struct eddy_transport_ops socket_ops = {
     .read = read_into,
     .cancel_read = cancel_read,
 };
+
+int eddy_transport_set_proxy(struct eddy_transport *base, const struct eddy_proxy *header)
+{
+    struct socket_transport *t = self(base);
+    struct told *told = eddy__alloc(sizeof *told + header->extensions.len);
+
+    assert(eddy_transport_is_socket(base) && !t->told_peer);
+    if (!told)
+        return -ENOMEM;
+    told->header = *header;
+    if (header->extensions.len)
+        memcpy(told->extensions, header->extensions.ptr, header->extensions.len);
+    told->header.extensions.ptr = told->extensions;
+    t->told_peer = told;
+    return 0;
+}
+
+bool eddy_transport_is_socket(const struct eddy_transport *t)
+{
+    return t->ops == &socket_ops;
+}
 
 int eddy_transport_of_socket(int fd, struct eddy_transport **ret_t)
 {

@@ -207,7 +207,7 @@ int drive_listen(struct eddy_driver *d, int backlog, struct sockaddr_storage *re
                  socklen_t *ret_len)
 {
     struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    int fd = d->ops->listen(d, (struct sockaddr *)&in, sizeof in, backlog, false);
+    int fd = d->ops->listen(d, (struct sockaddr *)&in, sizeof in, backlog, NULL);
 
     if (EDDY_CHECK(fd >= 0))
         EDDY_CHECK_EQ(d->ops->address(d, fd, false, ret_addr, ret_len), 0);

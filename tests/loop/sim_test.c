@@ -69,8 +69,8 @@ static void pair(struct eddy_driver *d, int ret_fd[2])
     struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(80) };
     struct peer accept = { .d = d }, connect = { .d = d };
 
-    int listener = d->ops->listen(d, (struct sockaddr *)&in, sizeof in, 8, false);
-    EDDY_CHECK_ERR(d->ops->listen(d, (struct sockaddr *)&in, sizeof in, 8, false), -EADDRINUSE);
+    int listener = d->ops->listen(d, (struct sockaddr *)&in, sizeof in, 8, NULL);
+    EDDY_CHECK_ERR(d->ops->listen(d, (struct sockaddr *)&in, sizeof in, 8, NULL), -EADDRINUSE);
     eddy_op_accept(&accept.op, listener, peer_done);
     d->ops->submit(d, &accept.op);
     eddy_op_connect(&connect.op, (struct sockaddr *)&in, sizeof in, peer_done);
@@ -184,7 +184,7 @@ EDDY_TEST(a_full_backlog_delays_a_connect)
     struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(80) };
     struct peer connect[2] = { { .d = d }, { .d = d } }, accept = { .d = d };
 
-    int listener = d->ops->listen(d, (struct sockaddr *)&in, sizeof in, 1, false);
+    int listener = d->ops->listen(d, (struct sockaddr *)&in, sizeof in, 1, NULL);
     for (int i = 0; i < 2; i++) {
         eddy_op_connect(&connect[i].op, (struct sockaddr *)&in, sizeof in, peer_done);
         d->ops->submit(d, &connect[i].op);

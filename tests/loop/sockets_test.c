@@ -14,7 +14,7 @@
 
 static int listen_at(const void *addr, size_t len)
 {
-    return eddy_sockets_listen(NULL, addr, (socklen_t)len, 8, false);
+    return eddy_sockets_listen(NULL, addr, (socklen_t)len, 8, NULL);
 }
 
 static bool is_there(const char *path)
@@ -56,7 +56,7 @@ EDDY_TEST(accepted_sockets_inherit_nodelay)
     if (!EDDY_CHECK(listener >= 0))
         return;
     EDDY_CHECK_EQ(eddy_sockets_address(NULL, listener, false, &addr, &len), 0);
-    EDDY_CHECK_ERR(eddy_sockets_listen(NULL, (struct sockaddr *)&addr, len, 8, false), -EADDRINUSE);
+    EDDY_CHECK_ERR(eddy_sockets_listen(NULL, (struct sockaddr *)&addr, len, 8, NULL), -EADDRINUSE);
     int client = socket(AF_INET, SOCK_STREAM, 0);
     EDDY_CHECK_EQ(connect(client, (struct sockaddr *)&addr, len), 0);
     int server = accept(listener, NULL, NULL);
@@ -89,13 +89,14 @@ EDDY_TEST(any_of_ipv6_takes_ipv4_too)
 
 EDDY_TEST(several_may_share_a_port_if_all_say_so)
 {
+    const struct eddy_socket_options shared = { .reuse_port = true };
     struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     struct sockaddr_storage addr;
     socklen_t len;
 
-    int first = eddy_sockets_listen(NULL, (struct sockaddr *)&in, sizeof in, 8, true);
+    int first = eddy_sockets_listen(NULL, (struct sockaddr *)&in, sizeof in, 8, &shared);
     EDDY_CHECK_EQ(eddy_sockets_address(NULL, first, false, &addr, &len), 0);
-    int second = eddy_sockets_listen(NULL, (struct sockaddr *)&addr, len, 8, true);
+    int second = eddy_sockets_listen(NULL, (struct sockaddr *)&addr, len, 8, &shared);
     EDDY_CHECK(second >= 0);
     close(first);
     close(second);
