@@ -76,6 +76,7 @@ struct eddy_sim_fault {
     int64_t until_ms;     /* 0: for ever */
     unsigned per_mille;   /* how often; 0: always */
     uint16_t port;        /* REFUSE */
+    int family;           /* AF_INET or AF_INET6: of connections and look-ups only these; 0: all */
     int error;            /* NAME, DISK: negative */
     int64_t min_us;       /* LATENCY */
     int64_t max_us;       /* LATENCY; 0: as min_us */

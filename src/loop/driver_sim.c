@@ -248,6 +248,16 @@ static unsigned errand_done(struct sim *s, struct sim_slot *slot)
                                                     : eddy_sim_file_do(s, slot, op));
 }
 
+/* Of the connection that @slot is an end of, or of what @op asks for. */
+static int family_of(const struct sim_slot *slot, const struct eddy_op *op)
+{
+    if (op && op->kind == EDDY_OP_LOOKUP)
+        return op->lookup.of->family;
+    if (op && op->kind == EDDY_OP_CONNECT)
+        return op->connect.addr->sa_family;
+    return slot ? slot->remote.ss_family : 0;
+}
+
 static unsigned happen(struct sim *s)
 {
     struct sim_event e = eddy_sim_pop(s);
@@ -257,6 +267,7 @@ static unsigned happen(struct sim *s)
     eddy_sim_slot_settle(s, slot);
     if (is_free)
         return 0;
+    s->family = family_of(slot, slot->write.op);
     eddy_sim_log(s, e.kind, e.slot, e.bytes);
     switch (e.kind) {
     case SIM_READ: return look_read(s, slot);
@@ -362,6 +373,7 @@ static bool sim_submit(struct eddy_driver *d, struct eddy_op *op)
     struct sim *s = eddy_sim_of(d);
 
     assert(!op->pending && op->kind < EDDY_OP_KINDS);
+    s->family = family_of(op->fd >= 0 ? eddy_sim_slot(s, op->fd) : NULL, op);
     if (op->kind == EDDY_OP_CONNECT)
         return submit_connect(s, op);
     if (op->kind == EDDY_OP_POLL)

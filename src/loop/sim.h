@@ -154,6 +154,7 @@ struct sim {
     size_t host_count, host_cap;
     struct sim_rule *rules;
     size_t rule_count, rule_cap;
+    int family; /* of the connection or look-up that rules are asked about; 0: of neither */
     size_t disk_bytes;
     const char *refused[8]; /* what the log has been told of */
     int event_fd;

@@ -16,7 +16,9 @@ static int check(const struct eddy_sim_fault *f)
                    (f->until_ms == 0 || f->until_ms > f->at_ms) &&
                    f->until_ms < INT64_MAX / 2000000;
 
-    if (!is_known || !is_time || f->per_mille > 1000 || f->error > 0)
+    bool is_family = f->family == 0 || f->family == AF_INET || f->family == AF_INET6;
+
+    if (!is_known || !is_time || !is_family || f->per_mille > 1000 || f->error > 0)
         return -EINVAL;
     if (f->kind == EDDY_SIM_LATENCY &&
         (f->min_us < 0 || (f->max_us && f->max_us < f->min_us) || f->max_us > INT64_C(1) << 40 ||
@@ -71,7 +73,7 @@ static bool is_fit(const struct sim *s, const struct sim_rule *rule, enum eddy_s
 
     return f->kind == kind && (rule->from < 0 || rule->from == from) &&
            (rule->to < 0 || rule->to == to) && (f->port == 0 || f->port == port) &&
-           rule->at_ns <= s->now_ns && s->now_ns < rule->until_ns;
+           (f->family == 0 || f->family == s->family) && rule->at_ns <= s->now_ns && s->now_ns < rule->until_ns;
 }
 
 const struct eddy_sim_fault *eddy_sim_rule(struct sim *s, enum eddy_sim_fault_kind kind, int from,
