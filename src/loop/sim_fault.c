@@ -73,7 +73,8 @@ static bool is_fit(const struct sim *s, const struct sim_rule *rule, enum eddy_s
 
     return f->kind == kind && (rule->from < 0 || rule->from == from) &&
            (rule->to < 0 || rule->to == to) && (f->port == 0 || f->port == port) &&
-           (f->family == 0 || f->family == s->family) && rule->at_ns <= s->now_ns && s->now_ns < rule->until_ns;
+           (f->family == 0 || f->family == s->family) && rule->at_ns <= s->now_ns &&
+           s->now_ns < rule->until_ns;
 }
 
 const struct eddy_sim_fault *eddy_sim_rule(struct sim *s, enum eddy_sim_fault_kind kind, int from,
