@@ -49,7 +49,7 @@ struct ear {
     struct eddy_write write;
     struct iovec iov;
     struct eddy_error why;
-    bool heard, closed;
+    bool heard, closed, wrote;
 };
 
 static void received(void *ctx, const char *data, size_t len)
@@ -75,7 +75,12 @@ static const struct eddy_protocol ear_protocol = { .size = sizeof(struct eddy_pr
 
 static void written(struct eddy_write *w)
 {
-    (void)w;
+    eddy_container_of(w, struct ear, write)->wrote = true;
+}
+
+static bool is_over(const struct ear *e)
+{
+    return e->wrote && (e->heard || e->closed);
 }
 
 static void talk_both(struct secured *s)
@@ -87,14 +92,11 @@ static void talk_both(struct secured *s)
         eddy_transport_resume(s->t[i]);
         ear[i].iov = (struct iovec){ (void *)(uintptr_t) "x", 1 };
         ear[i].write = (struct eddy_write){ .iov = &ear[i].iov, .count = 1, .done = written };
-        (void)eddy_transport_write(s->t[i], &ear[i].write);
+        ear[i].wrote = eddy_transport_write(s->t[i], &ear[i].write);
     }
-    for (int n = 0; n < 20000; n++) {
-        if ((ear[0].heard || ear[0].closed) && (ear[1].heard || ear[1].closed))
-            break;
+    for (int n = 0; n < 20000 && !(is_over(&ear[0]) && is_over(&ear[1])); n++)
         eddy_sleep(n < 100 ? 0 : 1);
-    }
-    EDDY_CHECK((ear[0].heard || ear[0].closed) && (ear[1].heard || ear[1].closed));
+    EDDY_CHECK(is_over(&ear[0]) && is_over(&ear[1]));
     for (int i = 0; i < 2; i++) {
         if (ear[i].closed) {
             s->t[i] = NULL;
