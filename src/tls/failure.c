@@ -28,7 +28,8 @@ static void date_text(const ASN1_TIME *at, char *buf, size_t cap)
         snprintf(buf, cap, "an unknown date");
         return;
     }
-    int64_t days = (eddy_wall_ns() / 1000000000 - (int64_t)timegm(&tm)) / 86400;
+    int64_t late_s = eddy_wall_ns() / 1000000000 - (int64_t)timegm(&tm);
+    int64_t days = (late_s + (late_s < 0 ? -43200 : 43200)) / 86400;
     if (days)
         snprintf(ago, sizeof ago, days > 0 ? ", %lld days ago" : ", in %lld days",
                  (long long)(days > 0 ? days : -days));
@@ -169,7 +170,7 @@ static const char *alert_meaning(const struct tls_filter *f, int alert)
     case SSL_AD_HANDSHAKE_FAILURE:
         return server ? "no cipher or signature in common"
                       : "no cipher in common, or it wants a .cert_file of ours";
-    case SSL_AD_BAD_CERTIFICATE: return "it finds our certificate damaged";
+    case SSL_AD_BAD_CERTIFICATE: return "it finds fault with our certificate (names, dates?)";
     case SSL_AD_UNSUPPORTED_CERTIFICATE: return "our certificate is of a kind it does not take";
     case SSL_AD_CERTIFICATE_REVOKED: return "our certificate was revoked";
     case SSL_AD_CERTIFICATE_EXPIRED: return "our certificate has expired: renew it";

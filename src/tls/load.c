@@ -85,7 +85,8 @@ static int key_error(const char *cert, const char *key, struct eddy_error *err)
                               "the key in %.60s is not that of the certificate in %.60s", key,
                               cert);
     }
-    if (ERR_GET_LIB(error) == ERR_LIB_X509 && ERR_GET_REASON(error) == X509_R_KEY_TYPE_MISMATCH) {
+    if (ERR_GET_LIB(error) == ERR_LIB_SSL &&
+        ERR_GET_REASON(error) == SSL_R_NO_CERTIFICATE_ASSIGNED) {
         ERR_clear_error();
         return eddy_error_set(err, -EDDY_ETLS, 0,
                               "the key in %.60s is of another kind than the certificate in %.60s",
@@ -115,7 +116,9 @@ int tls_load_cert(SSL_CTX *ctx, const char *cert_file, const char *key_file, str
     ERR_clear_error();
     if (SSL_CTX_use_certificate_chain_file(ctx, cert_file) != 1)
         return file_error(err, cert_file, "our certificate");
-    if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
+    /* A key of another kind goes into another slot and is only missed by the check. */
+    if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1 ||
+        SSL_CTX_check_private_key(ctx) != 1)
         return key_error(cert_file, key, err);
     return 0;
 }
