@@ -20,6 +20,9 @@
 #include <eddy/event.h>
 #include <eddy/fetch.h>
 #include <eddy/file.h>
+#include <eddy/framed.h>
+#include <eddy/frames.h>
+#include <eddy/framing.h>
 #include <eddy/future.h>
 #include <eddy/generator.h>
 #include <eddy/http.h>

@@ -45,6 +45,19 @@ struct eddy_address;
 EDDY_API int eddy_stream_of(struct eddy_transport *t, struct eddy_stream **ret_stream);
 
 /**
+ * eddy_stream_of_kept() - the same, with bytes that had been received before
+ * @t:          as eddy_stream_of()
+ * @kept:       read before anything @t delivers; taken over, and empty, when 0 is returned
+ * @ret_stream: owned
+ *
+ * What follows eddy_framed_take() and eddy_stream_take_transport().
+ *
+ * Return: 0 or -ENOMEM.   Source: none.   Since: 0.1
+ */
+EDDY_API int eddy_stream_of_kept(struct eddy_transport *t, struct eddy_buffer *kept,
+                                 struct eddy_stream **ret_stream);
+
+/**
  * eddy_stream_pair() - two streams joined in memory
  * @ret_a: owned
  * @ret_b: owned

@@ -323,6 +323,19 @@ void stream_renew(struct eddy_stream *s, struct eddy_transport *t)
     eddy_transport_use(t, &stream_protocol, s);
 }
 
+int eddy_stream_of_kept(struct eddy_transport *t, struct eddy_buffer *kept,
+                        struct eddy_stream **ret_stream)
+{
+    int r = eddy_stream_of(t, ret_stream);
+
+    if (r < 0)
+        return r;
+    (*ret_stream)->in = *kept;
+    (*ret_stream)->in.max = IN_MAX;
+    *kept = EDDY_BUFFER(kept->max);
+    return 0;
+}
+
 int eddy_stream_pair(struct eddy_stream **ret_a, struct eddy_stream **ret_b)
 {
     struct eddy_transport *t[2];
