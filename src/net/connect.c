@@ -36,19 +36,20 @@ void net_close_and_wait(struct eddy_loop *loop, int fd)
 
 /* --- one job ---------------------------------------------------------------------------------- */
 
-static int connect_address(const struct eddy_address *to,
-                           const struct eddy_connect_options *options)
+static int connect_address(const struct eddy_address *to, const struct net_options *sockets)
 {
     struct eddy_op op;
 
-    net_connect_op(&op, to, options, NULL);
+    net_connect_op(&op, to, sockets, NULL);
     return eddy__op_wait(&op);
 }
 
 /* How it failed, as a text: which addresses were tried, or that the name was the matter. */
 static int explain(struct eddy_error *err, int r, const char *address,
-                   const struct net_race_report *how)
+                   const struct net_race_report *how, const struct net_options *sockets)
 {
+    if (net_options_explain(err, r, sockets))
+        return r;
     if (!how->tried && how->why)
         return dns_explain(err, r, eddy_slice_of(address), how->why);
     if (how->tried < 2)
@@ -68,7 +69,8 @@ static int explain_late(struct eddy_error *err, int r, const char *address,
 
 /* The descriptor of a connection; the text says how it went. */
 static int connect_text(const char *text, const struct eddy_connect_options *options,
-                        struct net_race_report *how, struct eddy_error *err)
+                        const struct net_options *sockets, struct net_race_report *how,
+                        struct eddy_error *err)
 {
     uint16_t default_port = options ? options->default_port : 0;
     struct eddy_address address;
@@ -79,28 +81,53 @@ static int connect_text(const char *text, const struct eddy_connect_options *opt
     if (r < 0)
         return r;
     if (r != EDDY_ADDRESS_NAME) {
-        r = connect_address(&address, options);
+        r = connect_address(&address, sockets);
     } else {
         r = eddy_address_split(text, default_port, &host, &port, err);
         if (r < 0)
             return r;
-        r = net_race(host, port, options, how);
+        r = net_race(host, port, options, sockets, how);
     }
-    return r < 0 ? explain(err, r, text, how) : r;
+    return r < 0 ? explain(err, r, text, how, sockets) : r;
+}
+
+/* What the other end is to be told first. */
+static int announce(struct eddy_transport *t, const struct eddy_connect_options *options,
+                    const char *address, struct eddy_error *err)
+{
+    if (!options || !options->proxy_header)
+        return 0;
+    int r = net_announce(t, options->proxy_header);
+    if (r == -EINVAL || r == -EDDY_ETOOBIG)
+        return eddy_error_set(err, r, 0,
+                              ".proxy_header cannot be written: version 1 or 2, addresses of one "
+                              "family, and not over %d bytes",
+                              EDDY_PROXY_MAX);
+    return r < 0 ? eddy_error_set(err, r, 0, "the PROXY header to %.80s: %s", address,
+                                  eddy_strerror(r))
+                 : 0;
 }
 
 static int connect_within(const char *address, const struct eddy_connect_options *options,
-                          int64_t timeout_ms, struct eddy_transport **ret_t, struct eddy_error *err)
+                          const struct net_options *sockets, int64_t timeout_ms,
+                          struct eddy_transport **ret_t, struct eddy_error *err)
 {
     struct net_race_report how = { .tried = 0 };
     EDDY_SCOPE(job, .timeout_ms = timeout_ms);
 
-    int fd = connect_text(address, options, &how, err);
-    int r = fd < 0 ? fd : eddy_transport_of_socket(fd, ret_t);
+    int fd = connect_text(address, options, sockets, &how, err);
+    struct eddy_transport *t = NULL;
+    int r = fd < 0 ? fd : eddy_transport_of_socket(fd, &t);
     if (fd >= 0 && r < 0) {
         net_close_and_wait(eddy__loop(), fd);
-        explain(err, r, address, &how);
+        explain(err, r, address, &how, sockets);
     }
+    if (r >= 0)
+        r = announce(t, options, address, err);
+    if (r < 0 && t)
+        eddy_transport_close(t, r);
+    else if (r >= 0)
+        *ret_t = t;
     if (r == -ECANCELED && eddy_scope_expired(&job))
         r = -ETIMEDOUT;
     if (r == -ETIMEDOUT)
@@ -130,10 +157,13 @@ int eddy__connect_transport(const char *address, const struct eddy_connect_optio
     int r = eddy__wait_check();
     if (r < 0)
         return eddy_error_set(err, r, 0, "cannot connect to %.80s: %s", address, eddy_strerror(r));
+    struct net_options sockets;
     r = check(options);
+    if (r == 0)
+        r = net_options_connect(options, &sockets, err);
     if (r < 0)
         return r;
-    r = connect_within(address, options, timeout_ms < 0 ? 0 : timeout_ms, ret_t, err);
+    r = connect_within(address, options, &sockets, timeout_ms < 0 ? 0 : timeout_ms, ret_t, err);
     if (r == -ECANCELED) {
         int why = eddy__wait_check();
         r = eddy_error_set(err, why < 0 ? why : r, 0, "cannot connect to %.80s: %s", address,

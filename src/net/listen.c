@@ -103,9 +103,7 @@ static int open_at(const char *address, const struct eddy_listen_options *o,
                                        &options.socket);
     if (fd >= 0)
         return fd;
-    if (o->interface)
-        net_options_explain(o->error, fd, &options);
-    if (!o->interface || (fd != -EPERM && fd != -ENODEV && fd != -EDDY_ESIM))
+    if (!net_options_explain(o->error, fd, &options))
         explain(o->error, fd, address);
     return fd;
 }

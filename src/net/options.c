@@ -169,28 +169,30 @@ const struct eddy_socket_options *net_options_for(const struct net_options *o, i
     return eddy_address_family(&o->source) == family ? &o->socket : &o->other;
 }
 
-int net_options_explain(struct eddy_error *err, int r, const struct net_options *o)
+bool net_options_explain(struct eddy_error *err, int r, const struct net_options *o)
 {
     const char *interface = o->socket.interface;
     char text[EDDY_ADDRESS_TEXT];
 
-    if (r == -EDDY_ESIM)
-        return eddy_error_set(err, r, 0,
-                              "the simulator has no network interfaces: leave out "
-                              ".interface, or choose another backend");
-    if (interface && r == -ENODEV)
-        return eddy_error_set(
-            err, r, 0, "there is no interface %.16s: `ip link` names those there are", interface);
-    if (interface && r == -EPERM)
-        return eddy_error_set(err, r, 0,
-                              "not allowed to use .interface (%.16s): it needs CAP_NET_RAW "
-                              "(`setcap cap_net_raw+ep PROGRAM`), or Linux 5.7",
-                              interface);
-    if (o->source.len && r == -EADDRNOTAVAIL)
-        return eddy_error_set(err, r, 0, ".source is %s, but this machine has no such address",
-                              eddy_address_format(&o->source, text, sizeof text));
-    if (o->source.len && r == -EADDRINUSE)
-        return eddy_error_set(err, r, 0, ".source is %s, whose port is in use: let it be 0",
-                              eddy_address_format(&o->source, text, sizeof text));
-    return r;
+    if (interface && r == -EDDY_ESIM)
+        eddy_error_set(err, r, 0,
+                       "the simulator has no network interfaces: leave out .interface, or choose "
+                       "another backend");
+    else if (interface && r == -ENODEV)
+        eddy_error_set(err, r, 0, "there is no interface %.16s: `ip link` names those there are",
+                       interface);
+    else if (interface && r == -EPERM)
+        eddy_error_set(err, r, 0,
+                       "not allowed to use .interface (%.16s): it needs CAP_NET_RAW (`setcap "
+                       "cap_net_raw+ep PROGRAM`), or Linux 5.7",
+                       interface);
+    else if (o->source.len && r == -EADDRNOTAVAIL)
+        eddy_error_set(err, r, 0, ".source is %s, but this machine has no such address",
+                       eddy_address_format(&o->source, text, sizeof text));
+    else if (o->source.len && r == -EADDRINUSE)
+        eddy_error_set(err, r, 0, ".source is %s, whose port is in use: let it be 0",
+                       eddy_address_format(&o->source, text, sizeof text));
+    else
+        return false;
+    return true;
 }

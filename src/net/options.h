@@ -35,12 +35,12 @@ int net_options_connect(const struct eddy_connect_options *options, struct net_o
 /* For op->connect.options: what suits an address of that family. */
 const struct eddy_socket_options *net_options_for(const struct net_options *o, int family);
 
-/* Why an option could not be had, as a text that says what to mend; @r otherwise untold. */
-int net_options_explain(struct eddy_error *err, int r, const struct net_options *o);
+/* Where @r says that an option could not be had: a text that says what to mend. Whether it does. */
+bool net_options_explain(struct eddy_error *err, int r, const struct net_options *o);
 
 /* proxy_send.c. Send @header as the first bytes of @t, which nobody uses yet. Suspends; an error
- * means that @t is of no use any more. */
-int net_announce(struct eddy_transport *t, const struct eddy_proxy *header, struct eddy_error *err);
+ * means that @t is of no use any more. -EINVAL, -EDDY_ETOOBIG: it cannot be written. */
+int net_announce(struct eddy_transport *t, const struct eddy_proxy *header);
 
 static inline bool net_is_sim(const struct eddy_loop *loop)
 {

@@ -17,7 +17,7 @@ static int complete(struct eddy_transport *t, struct eddy_proxy *p)
     return r;
 }
 
-int net_announce(struct eddy_transport *t, const struct eddy_proxy *header, struct eddy_error *err)
+int net_announce(struct eddy_transport *t, const struct eddy_proxy *header)
 {
     struct eddy_proxy p = *header;
     char bytes[EDDY_PROXY_MAX];
@@ -31,9 +31,7 @@ int net_announce(struct eddy_transport *t, const struct eddy_proxy *header, stru
         return r;
     ssize_t n = eddy_proxy_write(&p, bytes, sizeof bytes);
     if (n < 0)
-        return eddy_error_set(err, (int)n, 0, ".proxy_header cannot be written: %s",
-                              n == -EINVAL ? "a version 1 or 2, and two addresses of one family"
-                                           : eddy_strerror((int)n));
+        return (int)n;
     struct iovec iov = { bytes, (size_t)n };
     eddy_op_send(&op, fd, &iov, 1, NULL);
     r = eddy__op_wait(&op);

@@ -33,7 +33,7 @@ struct attempt {
 
 struct race {
     struct eddy_loop *loop;
-    const struct eddy_connect_options *options;
+    const struct net_options *sockets;
     struct eddy_wait *wait; /* of the task, while it waits */
     bool stirred;           /* something happened since it last looked */
     struct dns_host host;
@@ -138,7 +138,7 @@ static void try_next(struct race *r, const struct dns_ip *ip, int64_t now_ns)
     *a = (struct attempt){ .race = r, .ip = *ip };
     dns_ip_to_address(ip, r->port, &a->address);
     r->next_ns = now_ns + r->delay_ns;
-    net_connect_op(&a->op, &a->address, r->options, ended);
+    net_connect_op(&a->op, &a->address, r->sockets, ended);
     r->trying++;
     if (eddy__op_submit(r->loop, &a->op))
         ended(&a->op, a->op.res);
@@ -287,7 +287,6 @@ static void settle(struct race *r, const struct eddy_connect_options *o)
     if (delay_ms < ATTEMPT_DELAY_MIN_MS)
         delay_ms = ATTEMPT_DELAY_MIN_MS;
     r->loop = eddy__loop();
-    r->options = o;
     r->delay_ns = delay_ms < INT32_MAX ? delay_ms * MS : INT32_MAX * MS;
     r->first_family = o ? o->first_family : 0;
     r->host.family = o ? o->family : 0;
@@ -295,7 +294,7 @@ static void settle(struct race *r, const struct eddy_connect_options *o)
 }
 
 int net_race(struct eddy_slice host, uint16_t port, const struct eddy_connect_options *options,
-             struct net_race_report *ret_report)
+             const struct net_options *sockets, struct net_race_report *ret_report)
 {
     struct race *r = eddy__zalloc(sizeof *r);
 
@@ -303,6 +302,7 @@ int net_race(struct eddy_slice host, uint16_t port, const struct eddy_connect_op
     if (!r)
         return -ENOMEM;
     settle(r, options);
+    r->sockets = sockets;
     r->port = port;
     int x = dns_host_start(&r->host, host);
     if (x >= 0)

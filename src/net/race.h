@@ -4,7 +4,7 @@
 #ifndef EDDY_NET_RACE_H
 #define EDDY_NET_RACE_H
 
-#include "loop/loop.h"
+#include "net/options.h"
 
 #include <eddy/address.h>
 #include <eddy/net.h>
@@ -19,14 +19,14 @@ struct net_race_report {
 
 /* The descriptor of the first that connects, or what eddy_connect() returns. Suspends. */
 int net_race(struct eddy_slice host, uint16_t port, const struct eddy_connect_options *options,
-             struct net_race_report *ret_report);
+             const struct net_options *sockets, struct net_race_report *ret_report);
 
 /* THE place where a socket is asked for: whatever is to be set before it connects is set here. */
 static inline void net_connect_op(struct eddy_op *op, const struct eddy_address *to,
-                                  const struct eddy_connect_options *options, eddy_op_fn *done)
+                                  const struct net_options *sockets, eddy_op_fn *done)
 {
-    (void)options;
     eddy_op_connect(op, (const struct sockaddr *)&to->storage, to->len, done);
+    op->connect.options = net_options_for(sockets, eddy_address_family(to));
 }
 
 /* Close a descriptor, and wait even when the scope has ended: the end is near. */
