@@ -52,8 +52,11 @@ static int change(struct eddy_udp *u, const char *group, const struct eddy_udp_j
     if (eddy_address_of_ip(eddy_slice_of(group), 0, &a) != 0 || !is_group(&a))
         return eddy_error_set(o ? o->error : NULL, -EINVAL, 0,
                               "%.60s is no group's address (224.0.0.0/4, ff00::/8)", group);
+    if (u->family == AF_INET && eddy_address_family(&a) != AF_INET)
+        return eddy_error_set(o ? o->error : NULL, -EINVAL, 0,
+                              "%.60s is of IPv6, and the socket is not", group);
     if (o && o->interface) {
-        int r = udp_interface_index(o->interface, &index);
+        int r = eddy_udp_interface_index(o->interface, &index);
         if (r < 0)
             return explain(o, r, verb, group);
     }

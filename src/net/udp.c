@@ -28,7 +28,7 @@ static void closed(struct eddy_op *op, int res)
     eddy__free(u, sizeof *u);
 }
 
-void udp_end_step(struct eddy_udp *u)
+void eddy_udp_end_step(struct eddy_udp *u)
 {
     if (u->in.poll.pending || u->out.poll.pending)
         return;
@@ -71,14 +71,14 @@ void eddy_udp_free(struct eddy_udp *u)
     eddy__timer_stop(u->loop, &u->retry);
     eddy__soon_cancel(&u->soon);
     if (ours) {
-        udp_calls_fail(&u->in, -EBADF);
-        udp_calls_fail(&u->out, -EBADF);
+        eddy_udp_calls_fail(&u->in, -EBADF);
+        eddy_udp_calls_fail(&u->out, -EBADF);
         forget_path(u);
     }
-    udp_side_disarm(u, &u->in);
-    udp_side_disarm(u, &u->out);
+    eddy_udp_side_disarm(u, &u->in);
+    eddy_udp_side_disarm(u, &u->out);
     if (!u->busy)
-        udp_end_step(u);
+        eddy_udp_end_step(u);
 }
 
 int eddy_udp_close(struct eddy_udp *u)
@@ -234,7 +234,7 @@ static int open_socket(struct eddy_udp *u, struct ends *e, const struct eddy_udp
     }
     if (r < 0 || u->fd < 0)
         return explain(err, r < 0 ? r : u->fd, "open", e->local_text);
-    r = udp_options_set(u, o);
+    r = eddy_udp_options_set(u, o);
     if (r < 0)
         return r; /* it has said why */
     if (e->local.len && (r = bind_to(u, &e->local)) < 0)
@@ -273,8 +273,8 @@ int eddy_udp_open(const char *local, const struct eddy_udp_options *options,
         return explain(err, eddy__loop_refusal(), "open", ends.local_text);
     u->loop = loop;
     u->fd = -1;
-    udp_side_init(u, &u->in);
-    udp_side_init(u, &u->out);
+    eddy_udp_side_init(u, &u->in);
+    eddy_udp_side_init(u, &u->out);
     r = eddy__sim_refuse(loop, "datagrams");
     if (r < 0)
         explain(err, r, "open", ends.local_text);

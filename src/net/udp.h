@@ -100,31 +100,31 @@ struct eddy_udp {
 };
 
 /* udp.c */
-void udp_end_step(struct eddy_udp *u);
+void eddy_udp_end_step(struct eddy_udp *u);
 
 /* udp_options.c: 0, or the error, with its text in options->error. */
-int udp_options_set(struct eddy_udp *u, const struct eddy_udp_options *options);
-int udp_interface_index(const char *name, unsigned *ret_index); /* -ENODEV */
+int eddy_udp_options_set(struct eddy_udp *u, const struct eddy_udp_options *options);
+int eddy_udp_interface_index(const char *name, unsigned *ret_index); /* -ENODEV */
 
 /* udp_call.c */
-void udp_side_init(struct eddy_udp *u, struct udp_side *side);
-int udp_side_arm(struct eddy_udp *u, struct udp_side *side);
-void udp_side_disarm(struct eddy_udp *u, struct udp_side *side);
-void udp_calls_fail(struct udp_side *side, int why);
+void eddy_udp_side_init(struct eddy_udp *u, struct udp_side *side);
+int eddy_udp_side_arm(struct eddy_udp *u, struct udp_side *side);
+void eddy_udp_side_disarm(struct eddy_udp *u, struct udp_side *side);
+void eddy_udp_calls_fail(struct udp_side *side, int why);
 
 /* udp_message.c: as a call's try. */
-int udp_try_receive(struct eddy_udp *u, struct udp_call *c);
-int udp_try_receive_many(struct eddy_udp *u, struct udp_call *c);
-int udp_try_send(struct eddy_udp *u, struct udp_call *c);
-int udp_try_send_many(struct eddy_udp *u, struct udp_call *c);
-int udp_receive_batch(struct eddy_udp *u, struct eddy_datagram *at, size_t count);
+int eddy_udp_do_receive(struct eddy_udp *u, struct udp_call *c);
+int eddy_udp_do_receive_many(struct eddy_udp *u, struct udp_call *c);
+int eddy_udp_do_send(struct eddy_udp *u, struct udp_call *c);
+int eddy_udp_do_send_many(struct eddy_udp *u, struct udp_call *c);
+int eddy_udp_receive_batch(struct eddy_udp *u, struct eddy_datagram *at, size_t count);
 
 /* udp_callback.c */
-void udp_feed(struct eddy_udp *u); /* may free it */
-static inline bool udp_has_kept(const struct eddy_udp *u)
+void eddy_udp_feed(struct eddy_udp *u); /* may free it */
+static inline bool eddy_udp_has_kept(const struct eddy_udp *u)
 {
     return u->lent && u->lent->next < u->lent->count;
 }
-int udp_take_kept(struct eddy_udp *u, struct eddy_datagram *d);
+int eddy_udp_take_kept(struct eddy_udp *u, struct eddy_datagram *d);
 
 #endif

@@ -29,7 +29,7 @@ static bool is_wanted(const struct eddy_udp *u, const struct udp_side *side)
     return !eddy_list_is_empty(&side->calls) || (side == &u->in && u->on_datagram);
 }
 
-void udp_calls_fail(struct udp_side *side, int why)
+void eddy_udp_calls_fail(struct udp_side *side, int why)
 {
     struct eddy_list *link;
 
@@ -52,7 +52,7 @@ static void serve(struct eddy_udp *u, struct udp_side *side)
     }
 }
 
-void udp_side_disarm(struct eddy_udp *u, struct udp_side *side)
+void eddy_udp_side_disarm(struct eddy_udp *u, struct udp_side *side)
 {
     if (!side->poll.pending || side->asked)
         return;
@@ -62,7 +62,7 @@ void udp_side_disarm(struct eddy_udp *u, struct udp_side *side)
 /* Nobody will tell any more: who waits hears why. May free @u. */
 static void give_up(struct eddy_udp *u, struct udp_side *side, int why)
 {
-    udp_calls_fail(side, why);
+    eddy_udp_calls_fail(side, why);
     if (side == &u->in && u->on_datagram) {
         void (*on_datagram)(void *, const struct eddy_datagram *, int) = u->on_datagram;
         eddy_udp_stop(u);
@@ -72,7 +72,7 @@ static void give_up(struct eddy_udp *u, struct udp_side *side, int why)
 
 static void settle(struct eddy_udp *u, struct udp_side *side)
 {
-    int r = is_wanted(u, side) ? udp_side_arm(u, side) : 0;
+    int r = is_wanted(u, side) ? eddy_udp_side_arm(u, side) : 0;
 
     if (r < 0)
         give_up(u, side, r);
@@ -86,7 +86,7 @@ static void told(struct eddy_op *op, int res)
     if (!op->more)
         side->asked = false;
     if (u->freeing) {
-        udp_end_step(u);
+        eddy_udp_end_step(u);
         return;
     }
     if (res < 0 && res != -ECANCELED) {
@@ -97,18 +97,18 @@ static void told(struct eddy_op *op, int res)
     if (side == &u->in)
         u->is_drained = false;
     if (side == &u->in && u->on_datagram && res >= 0) {
-        udp_feed(u);
+        eddy_udp_feed(u);
         return;
     }
     if (res >= 0)
         serve(u, side);
     if (!was_wanted || (side == &u->out && !is_wanted(u, side)))
-        udp_side_disarm(u, side);
+        eddy_udp_side_disarm(u, side);
     else
         settle(u, side);
 }
 
-void udp_side_init(struct eddy_udp *u, struct udp_side *side)
+void eddy_udp_side_init(struct eddy_udp *u, struct udp_side *side)
 {
     eddy_list_init(&side->calls);
     side->poll.ctx = u;
@@ -143,10 +143,10 @@ static void retry_later(struct eddy_udp *u)
                       retry);
 }
 
-int udp_side_arm(struct eddy_udp *u, struct udp_side *side)
+int eddy_udp_side_arm(struct eddy_udp *u, struct udp_side *side)
 {
     if (side == &u->out && u->family == AF_UNIX && is_to_somebody(first_call(side))) {
-        udp_side_disarm(u, side);
+        eddy_udp_side_disarm(u, side);
         retry_later(u);
         return 0;
     }
@@ -167,7 +167,7 @@ static void interrupted(struct eddy_wait *w, int why)
 
     eddy_list_remove(&c->link);
     if (!is_wanted(u, c->side)) {
-        udp_side_disarm(u, c->side);
+        eddy_udp_side_disarm(u, c->side);
         if (c->side == &u->out)
             eddy__timer_stop(u->loop, &u->retry);
     }
@@ -179,7 +179,7 @@ static int wait_for(struct eddy_udp *u, struct udp_call *c, const char *what)
     c->wait = EDDY_WAIT(interrupted, what);
     c->wait.fd = u->fd;
     eddy_list_push(&c->side->calls, &c->link);
-    int r = udp_side_arm(u, c->side);
+    int r = eddy_udp_side_arm(u, c->side);
     if (r < 0) {
         eddy_list_remove(&c->link);
         return c->done ? (int)c->done : r;
@@ -209,7 +209,7 @@ static int receive_by(struct eddy_udp *u, struct udp_call *c)
 {
     if (u->on_datagram)
         return -EBUSY;
-    return carry_out(u, c, !u->is_drained || udp_has_kept(u), "datagram");
+    return carry_out(u, c, !u->is_drained || eddy_udp_has_kept(u), "datagram");
 }
 
 static int send_by(struct eddy_udp *u, struct udp_call *c)
@@ -228,8 +228,9 @@ ssize_t eddy_udp_receive(struct eddy_udp *u, void *buf, size_t cap, struct eddy_
     if (u->is_gro)
         return -EINVAL;
     return receive_by(
-        u, &(struct udp_call){
-               .try = udp_try_receive, .side = &u->in, .buf = buf, .len = cap, .from = ret_from });
+        u,
+        &(struct udp_call){
+            .try = eddy_udp_do_receive, .side = &u->in, .buf = buf, .len = cap, .from = ret_from });
 }
 
 int eddy_udp_receive_many(struct eddy_udp *u, struct eddy_datagram *datagrams, size_t count)
@@ -240,7 +241,7 @@ int eddy_udp_receive_many(struct eddy_udp *u, struct eddy_datagram *datagrams, s
         return r;
     return receive_by(
         u, &(struct udp_call){
-               .try = udp_try_receive_many, .side = &u->in, .at = datagrams, .count = count });
+               .try = eddy_udp_do_receive_many, .side = &u->in, .at = datagrams, .count = count });
 }
 
 int eddy_udp_send(struct eddy_udp *u, const struct eddy_address *to, const void *buf, size_t len)
@@ -249,7 +250,7 @@ int eddy_udp_send(struct eddy_udp *u, const struct eddy_address *to, const void 
 
     if (r < 0)
         return r;
-    return send_by(u, &(struct udp_call){ .try = udp_try_send,
+    return send_by(u, &(struct udp_call){ .try = eddy_udp_do_send,
                                           .side = &u->out,
                                           .buf = (void *)(uintptr_t)buf,
                                           .len = len,
@@ -263,7 +264,7 @@ int eddy_udp_try_send(struct eddy_udp *u, const struct eddy_address *to, const v
 
     if (eddy_loop_is_parents(u->loop))
         return -EDDY_EFORKED;
-    return eddy_list_is_empty(&u->out.calls) ? udp_try_send(u, &c) : -EAGAIN;
+    return eddy_list_is_empty(&u->out.calls) ? eddy_udp_do_send(u, &c) : -EAGAIN;
 }
 
 int eddy_udp_send_many(struct eddy_udp *u, struct eddy_datagram *datagrams, size_t count)
@@ -278,5 +279,5 @@ int eddy_udp_send_many(struct eddy_udp *u, struct eddy_datagram *datagrams, size
         datagrams[i].sent = 0;
     return send_by(
         u, &(struct udp_call){
-               .try = udp_try_send_many, .side = &u->out, .at = datagrams, .count = count });
+               .try = eddy_udp_do_send_many, .side = &u->out, .at = datagrams, .count = count });
 }

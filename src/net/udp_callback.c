@@ -30,13 +30,13 @@ static struct eddy_datagram next_kept(struct udp_lent *l)
 
 static void forget_if_empty(struct eddy_udp *u)
 {
-    if (u->on_datagram || u->busy || udp_has_kept(u))
+    if (u->on_datagram || u->busy || eddy_udp_has_kept(u))
         return;
     eddy__free(u->lent, sizeof *u->lent);
     u->lent = NULL;
 }
 
-int udp_take_kept(struct eddy_udp *u, struct eddy_datagram *d)
+int eddy_udp_take_kept(struct eddy_udp *u, struct eddy_datagram *d)
 {
     struct eddy_datagram from = next_kept(u->lent);
 
@@ -64,7 +64,7 @@ static int fill(struct eddy_udp *u)
         l->at[i].ptr = l->bytes[i];
         l->at[i].cap = UDP_LENT_SIZE;
     }
-    int n = udp_receive_batch(u, l->at, UDP_LENT);
+    int n = eddy_udp_receive_batch(u, l->at, UDP_LENT);
     if (n > 0)
         l->count = (unsigned)n;
     return n;
@@ -72,7 +72,7 @@ static int fill(struct eddy_udp *u)
 
 static void hand_on(struct eddy_udp *u)
 {
-    while (u->on_datagram && udp_has_kept(u)) {
+    while (u->on_datagram && eddy_udp_has_kept(u)) {
         struct eddy_datagram d = next_kept(u->lent);
 
         u->on_datagram(u->ctx, &d, 0);
@@ -82,7 +82,7 @@ static void hand_on(struct eddy_udp *u)
     }
 }
 
-void udp_feed(struct eddy_udp *u)
+void eddy_udp_feed(struct eddy_udp *u)
 {
     u->busy = true;
     hand_on(u);
@@ -96,7 +96,7 @@ void udp_feed(struct eddy_udp *u)
     }
     u->busy = false;
     if (u->freeing) {
-        udp_end_step(u);
+        eddy_udp_end_step(u);
         return;
     }
     forget_if_empty(u);
@@ -107,7 +107,7 @@ static void start_soon(struct eddy_soon *soon)
     struct eddy_udp *u = eddy_container_of(soon, struct eddy_udp, soon);
 
     if (u->on_datagram)
-        udp_feed(u);
+        eddy_udp_feed(u);
 }
 
 int eddy_udp_start(struct eddy_udp *u,
@@ -120,17 +120,17 @@ int eddy_udp_start(struct eddy_udp *u,
         return -EBUSY;
     if (!u->lent && !(u->lent = eddy__alloc(sizeof *u->lent)))
         return -ENOMEM;
-    if (!udp_has_kept(u))
+    if (!eddy_udp_has_kept(u))
         u->lent->next = u->lent->count = 0;
     u->on_datagram = on_datagram;
     u->ctx = ctx;
-    int r = udp_side_arm(u, &u->in);
+    int r = eddy_udp_side_arm(u, &u->in);
     if (r < 0) {
         u->on_datagram = NULL;
         forget_if_empty(u);
         return r;
     }
-    if (udp_has_kept(u))
+    if (eddy_udp_has_kept(u))
         eddy__soon(u->loop, &u->soon, start_soon);
     return 0;
 }
@@ -139,6 +139,6 @@ void eddy_udp_stop(struct eddy_udp *u)
 {
     u->on_datagram = NULL;
     eddy__soon_cancel(&u->soon);
-    udp_side_disarm(u, &u->in);
+    eddy_udp_side_disarm(u, &u->in);
     forget_if_empty(u);
 }

@@ -119,14 +119,14 @@ static void told_message(const struct eddy_udp *u, struct msghdr *m, size_t len,
         told_control(u, m, d);
 }
 
-int udp_try_receive(struct eddy_udp *u, struct udp_call *c)
+int eddy_udp_do_receive(struct eddy_udp *u, struct udp_call *c)
 {
     struct iovec iov = { c->buf, c->len };
     struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
 
-    if (udp_has_kept(u)) {
+    if (eddy_udp_has_kept(u)) {
         struct eddy_datagram d = { .ptr = c->buf, .cap = c->len };
-        udp_take_kept(u, &d);
+        eddy_udp_take_kept(u, &d);
         if (c->from)
             *c->from = d.peer;
         return d.truncated ? -EMSGSIZE : (int)d.len;
@@ -161,7 +161,7 @@ static int receive_one_by_one(struct eddy_udp *u, struct mmsghdr *headers, unsig
     return (int)n;
 }
 
-int udp_receive_batch(struct eddy_udp *u, struct eddy_datagram *at, size_t count)
+int eddy_udp_receive_batch(struct eddy_udp *u, struct eddy_datagram *at, size_t count)
 {
     struct udp_batch *b = batch_of(u);
     const unsigned wanted = count < UDP_BATCH ? (unsigned)count : UDP_BATCH;
@@ -188,13 +188,13 @@ int udp_receive_batch(struct eddy_udp *u, struct eddy_datagram *at, size_t count
     return n;
 }
 
-int udp_try_receive_many(struct eddy_udp *u, struct udp_call *c)
+int eddy_udp_do_receive_many(struct eddy_udp *u, struct udp_call *c)
 {
     size_t n = 0;
 
-    while (n < c->count && udp_has_kept(u))
-        udp_take_kept(u, &c->at[n++]);
-    return n ? (int)n : udp_receive_batch(u, c->at, c->count);
+    while (n < c->count && eddy_udp_has_kept(u))
+        eddy_udp_take_kept(u, &c->at[n++]);
+    return n ? (int)n : eddy_udp_receive_batch(u, c->at, c->count);
 }
 
 /* --- what goes ------------------------------------------------------------------------------------ */
@@ -212,7 +212,7 @@ static void set_name(struct msghdr *m, const struct eddy_address *to)
     m->msg_namelen = to->len;
 }
 
-int udp_try_send(struct eddy_udp *u, struct udp_call *c)
+int eddy_udp_do_send(struct eddy_udp *u, struct udp_call *c)
 {
     struct iovec iov = { c->buf, c->len };
     struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
@@ -393,7 +393,7 @@ static int send_batch(struct eddy_udp *u, struct udp_call *c, struct udp_batch *
     return 0;
 }
 
-int udp_try_send_many(struct eddy_udp *u, struct udp_call *c)
+int eddy_udp_do_send_many(struct eddy_udp *u, struct udp_call *c)
 {
     struct udp_batch *b = batch_of(u);
     int r = b ? 0 : -ENOMEM;

@@ -14,7 +14,7 @@
 #define UDP_GRO 104
 #endif
 
-int udp_interface_index(const char *name, unsigned *ret_index)
+int eddy_udp_interface_index(const char *name, unsigned *ret_index)
 {
     uint64_t number;
 
@@ -48,7 +48,7 @@ static int set_multicast_interface(const struct eddy_udp *u, const char *name)
     struct ip_mreqn by = { 0 };
     unsigned index;
 
-    int r = udp_interface_index(name, &index);
+    int r = eddy_udp_interface_index(name, &index);
     if (r < 0)
         return r;
     by.imr_ifindex = (int)index;
@@ -123,7 +123,7 @@ static const char *set_ip(struct eddy_udp *u, const struct eddy_udp_options *o, 
     return NULL;
 }
 
-int udp_options_set(struct eddy_udp *u, const struct eddy_udp_options *o)
+int eddy_udp_options_set(struct eddy_udp *u, const struct eddy_udp_options *o)
 {
     int r = 0;
     const char *what = o ? set_general(u, o, &r) : NULL;
