@@ -71,13 +71,24 @@ struct ares_question {
     uint16_t type;
 };
 
+/* c-ares tells a server that failed (SERVFAIL, REFUSED) and one that cannot be reached alike. */
+static const char *text_of(int status)
+{
+    switch (status) {
+    case ARES_ECONNREFUSED: return "the name servers failed, or cannot be reached";
+    case ARES_ETIMEOUT: return "no name server answered in time";
+    case ARES_EBADRESP: return "the name server's answer makes no sense";
+    default: return ares_strerror(status);
+    }
+}
+
 static struct dns_answer *failure(int status)
 {
     struct dns_answer *a = status == ARES_ENOMEM
                                ? NULL
-                               : dns_answer_failed(-EDDY_ERESOLVER, ares_strerror(status));
+                               : dns_answer_failed(-EDDY_ERESOLVER, text_of(status));
     if (a)
-        a->silent = status != ARES_ESERVFAIL;
+        a->silent = status != ARES_ESERVFAIL && status != ARES_ECONNREFUSED;
     return a;
 }
 

@@ -66,7 +66,8 @@ static struct dns_answer *answer_of_system(struct system_question *own)
         if (dns_ip_of_sockaddr(ai->ai_addr, &ips.at[ips.count]) == 0)
             ips.count++;
     switch (own->status) {
-    case 0: return ips.count ? answer_of(&ips) : dns_answer_failed(-EDDY_ENONAME, "no address");
+    case 0:
+        return ips.count ? answer_of(&ips) : dns_answer_failed(-EDDY_ENONAME, "no address of IP");
     case EAI_NONAME: return dns_answer_failed(-EDDY_ENONAME, "no such name");
 #ifdef EAI_NODATA
     case EAI_NODATA: return dns_answer_failed(-EDDY_ENONAME, "no address");

@@ -231,6 +231,7 @@ static int decode_no(const struct reader *r, bool is_name, unsigned authority,
     if (!a)
         return -ENOMEM;
     int64_t ttl_s = negative_ttl_s(*r, authority);
+    a->no_data = is_name;
     a->timed = ttl_s >= 0;
     a->ttl_ms = ttl_s > 0 ? ttl_s * 1000 : 0;
     *ret_answer = a;

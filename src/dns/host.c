@@ -39,7 +39,10 @@ static int fail(struct dns_host *h)
 {
     if (h->failure)
         return finish(h, h->failure, h->failure_why);
-    return finish(h, -EDDY_ENONAME, h->no_data ? "no address" : "no such name");
+    return finish(h, -EDDY_ENONAME,
+                  h->no_data  ? "no address"
+                  : h->no_why ? h->no_why
+                              : "no such name");
 }
 
 /* --- what is known here ---------------------------------------------------------------------- */
@@ -146,7 +149,10 @@ static void take(struct dns_host *h, const struct dns_answer *a, bool cached)
         h->ttl_s = count_of(h) == 0 || left_s < h->ttl_s ? left_s : h->ttl_s;
         take_addresses(h, a);
     } else if (a->status == -EDDY_ENONAME) {
-        h->no_data |= strcmp(a->why, "no such name") != 0;
+        if (a->no_data)
+            h->no_data = true;
+        else
+            h->no_why = a->why;
     } else {
         h->failure = a->status;
         h->failure_why = a->why;

@@ -34,9 +34,10 @@ struct dns_answer {
     enum eddy_dns_via via;
     int64_t ttl_ms; /* from its arrival on; 0: not to be kept */
     int64_t until_ns;
-    bool timed;  /* ttl_ms is what the server said */
-    bool silent; /* no server said anything: the next name would fare no better */
-    size_t size; /* of this block */
+    bool timed;   /* ttl_ms is what the server said */
+    bool no_data; /* the name is there, but no record of that type */
+    bool silent;  /* no server said anything: the next name would fare no better */
+    size_t size;  /* of this block */
     size_t count;
     struct eddy_record at[]; /* an address is its 4 or 16 bytes (20: with its scope), not a text */
 };
@@ -230,6 +231,7 @@ struct dns_host {
     bool no_data, silent, system, files_last;
     int failure; /* -EDDY_ERESOLVER or -ENOMEM, of one of the questions */
     const char *failure_why;
+    const char *no_why;
     char name[DNS_NAME_MAX + 1];
 };
 
