@@ -74,7 +74,7 @@ static bool open_three(const struct group *g, struct eddy_udp *ret[3], struct ed
     eddy_address_format(&a, text, sizeof text);
     return EDDY_CHECK_EQ(eddy_udp_open(text, shared, &ret[1]), 0) &&
            EDDY_CHECK_EQ(
-               eddy_udp_open(g->any,
+               eddy_udp_open(g->sender,
                              EDDY_OPT(udp, .multicast_interface = g->interface, .multicast_ttl = 2),
                              &ret[2]),
                0) &&
