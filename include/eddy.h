@@ -41,6 +41,7 @@
 #include <eddy/process.h>
 #include <eddy/proxy.h>
 #include <eddy/queue.h>
+#include <eddy/serial.h>
 #include <eddy/serve.h>
 #include <eddy/signal.h>
 #include <eddy/sim.h>
