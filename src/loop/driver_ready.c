@@ -5,16 +5,20 @@
  * operation that waits for input and one that waits for output, and what the poller was told.
  *
  * Interest is lazy. When an operation ends, the poller is not told: the next one most likely
- * wants the same. Only when readiness is reported that nobody waits for is the interest taken
- * back. So a keep-alive connection costs one call to the poller in its life, and pausing costs
- * nothing until bytes arrive.
+ * wants the same. So a keep-alive connection costs one call to the poller in its life. When
+ * readiness is reported that nobody waits for,
+ *
+ *   of TCP, where the poller follows EDDY_EDGE: it is remembered (ready.h: watch.ready), as is what
+ *     a turn's share has left, for it will not be reported again. An operation that waits for what
+ *     is remembered stands in a list, to be tried in the next turn, which does not sleep
+ *   elsewhere: the interest is taken back, or it is reported for ever
  *
  * Nor is a timeout handed to epoll when it is long: the kernel would set and cancel a timer of its
  * own in every wait (3 % of a small request). One timerfd stands in the poller instead, set only when
  * something is due before it would fire; firing early costs one turn.
  *
- * A short read on a stream socket means that it is drained, so it is not tried again before the
- * poller says so. Tokens carry a generation: an event for a descriptor that was closed, and whose
+ * A short read on TCP means that it is drained, so it is not tried again before the poller says so;
+ * unless an end, an error or an urgent mark was told of with the bytes. Tokens carry a generation: an event for a descriptor that was closed, and whose
  * number was given out again inside the same batch, is recognised and dropped.
  */
 #include "base/memory.h"
@@ -34,59 +38,6 @@
 static struct ready_driver *self(struct eddy_driver *d)
 {
     return (struct ready_driver *)(void *)d;
-}
-
-/* --- the table ------------------------------------------------------------------------------ */
-
-int eddy_ready_grow(struct ready_driver *r, int fd)
-{
-    size_t cap = r->watch_cap ? r->watch_cap : 64;
-
-    if ((size_t)fd < r->watch_cap)
-        return 0;
-    while (cap <= (size_t)fd)
-        cap *= 2;
-    struct watch *grown = eddy__resize(r->watches, r->watch_cap * sizeof *grown,
-                                       cap * sizeof *grown);
-    if (!grown)
-        return -ENOMEM;
-    memset(grown + r->watch_cap, 0, (cap - r->watch_cap) * sizeof *grown);
-    r->watches = grown;
-    r->watch_cap = cap;
-    return 0;
-}
-
-static unsigned wanted(const struct watch *w)
-{
-    unsigned events = w->file_events;
-
-    if (w->in)
-        events |= w->in->kind == EDDY_OP_POLL ? w->in->poll.events : EDDY_READABLE;
-    if (w->out)
-        events |= EDDY_WRITABLE;
-    return events;
-}
-
-int eddy_ready_update(struct ready_driver *r, int fd, bool shrink)
-{
-    struct watch *w = &r->watches[fd];
-    unsigned events = wanted(w);
-    int result;
-
-    if (!shrink)
-        events |= w->interest;
-    if (events == w->interest)
-        return 0;
-    if (!w->interest)
-        result = eddy_poller_add(r->poller, fd, events, eddy_ready_token(r, fd));
-    else if (!events)
-        result = eddy_poller_remove(r->poller, fd);
-    else
-        result = eddy_poller_modify(r->poller, fd, events, eddy_ready_token(r, fd));
-    if (result < 0)
-        return result;
-    w->interest = (uint16_t)events;
-    return 0;
 }
 
 /* --- trying --------------------------------------------------------------------------------- */
@@ -125,13 +76,20 @@ static int try_connect(struct eddy_op *op)
     return error ? -error : op->fd;
 }
 
+static int try_recv(struct ready_driver *d, struct eddy_op *op)
+{
+    const size_t cap = eddy_ready_at_most(d, op->recv.len);
+    ssize_t n = eddy__sys.recv(op->fd, op->recv.ptr, cap, MSG_DONTWAIT);
+
+    eddy_ready_received(&d->watches[op->fd], n, cap);
+    return (int)n;
+}
+
 /* One try. -EAGAIN: it has to wait. */
 static int try_op(struct ready_driver *d, struct eddy_op *op)
 {
     switch (op->kind) {
-    case EDDY_OP_RECV:
-        return (int)eddy__sys.recv(op->fd, op->recv.ptr, eddy_ready_at_most(d, op->recv.len),
-                                   MSG_DONTWAIT);
+    case EDDY_OP_RECV: return try_recv(d, op);
     case EDDY_OP_SEND: return eddy_ready_send(d, op);
     case EDDY_OP_CONNECT: return try_connect(op);
     default: assert(false && "accept, lend, close and poll have ways of their own"); return -EINVAL;
@@ -148,6 +106,7 @@ static void detach(struct ready_driver *r, struct eddy_op *op)
         w->in = NULL;
     if (w->out == op)
         w->out = NULL;
+    eddy_ready_unlist(op);
     eddy_driver_ended(&r->driver, op);
     /* A descriptor that is polled is somebody else's, who closes it without telling: its number
      * must not be found known to the poller when it is given out again. */
@@ -161,18 +120,6 @@ static void complete(struct ready_driver *r, struct eddy_op *op, int res)
     op->more = false;
     op->res = eddy_op_result(res);
     op->done(op, op->res);
-}
-
-static void forget_descriptor(struct ready_driver *r, int fd)
-{
-    if ((size_t)fd >= r->watch_cap)
-        return;
-    struct watch *w = &r->watches[fd];
-    assert(!w->in && !w->out && !w->files);
-    if (w->interest)
-        eddy_poller_remove(r->poller, fd);
-    w->interest = 0;
-    w->generation++;
 }
 
 /* --- submitting ----------------------------------------------------------------------------- */
@@ -191,14 +138,27 @@ static bool park(struct ready_driver *r, struct eddy_op *op, bool output)
 
     if (*place)
         return done_now(op, -EBUSY);
+    if (op->kind != EDDY_OP_POLL && !w->interest)
+        eddy_ready_ask(r, op->fd);
     *place = op;
     int result = eddy_ready_update(r, op->fd, false);
+    if (result == 0 && eddy_ready_is_left(w, output ? EDDY_WRITABLE : EDDY_READABLE)) {
+        if (op->kind == EDDY_OP_POLL)
+            result = eddy_ready_renew(r, op->fd);
+        else
+            eddy_ready_list(r, op);
+    }
     if (result < 0) {
         *place = NULL;
         return done_now(op, result);
     }
     eddy_driver_began(&r->driver, op);
     return false;
+}
+
+static unsigned what_is(sa_family_t family)
+{
+    return family == AF_INET || family == AF_INET6 ? READY_KNOWN | READY_TCP : READY_KNOWN;
 }
 
 static bool submit_connect(struct ready_driver *r, struct eddy_op *op)
@@ -209,6 +169,8 @@ static bool submit_connect(struct ready_driver *r, struct eddy_op *op)
         return done_now(op, fd);
     op->fd = fd;
     int result = eddy_ready_grow(r, fd);
+    if (result == 0)
+        eddy_ready_born(r, fd, what_is(op->connect.addr->sa_family));
     if (result == 0)
         result = eddy__sys.connect(fd, op->connect.addr, op->addr_len);
     if (result == 0)
@@ -225,13 +187,14 @@ static bool submit_connect(struct ready_driver *r, struct eddy_op *op)
 
 static bool submit_close(struct ready_driver *r, struct eddy_op *op)
 {
-    forget_descriptor(r, op->fd);
+    eddy_ready_forget(r, op->fd);
     eddy__sys.close(op->fd);
     return done_now(op, 0);
 }
 
 static bool submit(struct eddy_driver *d, struct eddy_op *op)
 {
+    const unsigned input = EDDY_READABLE | EDDY_EDGE;
     struct ready_driver *r = self(d);
 
     if (op->kind == EDDY_OP_CONNECT)
@@ -250,6 +213,9 @@ static bool submit(struct eddy_driver *d, struct eddy_op *op)
     case EDDY_OP_RECV:
         if (w->in)
             return done_now(op, -EBUSY);
+        /* Known to be empty: an event is under way, or there is nothing. */
+        if ((w->interest & input) == input && !(w->ready & EDDY_READABLE))
+            return park(r, op, false);
         result = try_op(r, op);
         return is_again(result) ? park(r, op, false) : done_now(op, result);
     case EDDY_OP_SEND:
@@ -278,7 +244,7 @@ static bool cancel(struct eddy_driver *d, struct eddy_op *op)
         return eddy_ready_file_cancel(r, op);
     detach(r, op);
     if (op->kind == EDDY_OP_CONNECT) {
-        forget_descriptor(r, op->fd);
+        eddy_ready_forget(r, op->fd);
         eddy__sys.close(op->fd);
         op->fd = -1;
     }
@@ -287,9 +253,10 @@ static bool cancel(struct eddy_driver *d, struct eddy_op *op)
 
 /* --- turning -------------------------------------------------------------------------------- */
 
+/* done() may have closed the descriptor, or forked, and this be the child. */
 static bool is_current(const struct ready_driver *r, int fd, uint32_t generation)
 {
-    return r->watches[fd].generation == generation;
+    return r->watches[fd].generation == generation && !r->abandoned;
 }
 
 /* done() may have cancelled the operation, freed it, closed the descriptor, or made another
@@ -313,6 +280,7 @@ static void input_accept(struct ready_driver *r, struct eddy_op *op)
             complete(r, op, result);
             return;
         }
+        eddy_ready_born(r, result, r->watches[fd].ready);
         op->more = true;
         op->res = result;
         op->done(op, result);
@@ -329,6 +297,8 @@ static void input_lend(struct ready_driver *r, struct eddy_op *op)
     for (int i = 0; i < LENDS_A_TURN; i++) {
         size_t cap = eddy_ready_at_most(r, LEND_SIZE);
         ssize_t n = eddy__sys.recv(fd, r->lend, cap, MSG_DONTWAIT);
+        /* Before done() looks: it may pause and resume. */
+        eddy_ready_received(&r->watches[fd], n, cap);
         if (is_again(n))
             return;
         if (n <= 0) {
@@ -342,9 +312,12 @@ static void input_lend(struct ready_driver *r, struct eddy_op *op)
 #ifdef EDDY_ASAN
         memset(r->lend, 0xdb, (size_t)n); /* who kept the bytes reads this */
 #endif
-        if ((size_t)n < cap || !is_still(r, fd, generation, op, EDDY_OP_LEND))
+        if (!is_still(r, fd, generation, op, EDDY_OP_LEND) ||
+            !eddy_ready_goes_on(&r->watches[fd], (size_t)n < cap))
             return;
     }
+    if (eddy_ready_is_left(&r->watches[fd], EDDY_READABLE))
+        eddy_ready_list(r, op);
 }
 
 static void report(struct ready_driver *r, struct eddy_op *op, unsigned events)
@@ -380,12 +353,15 @@ static void output(struct ready_driver *r, struct eddy_op *op, unsigned events)
         return;
     }
     int result = try_op(r, op);
-    if (is_again(result))
+    if (is_again(result)) {
+        if (eddy_ready_is_left(&r->watches[op->fd], EDDY_WRITABLE))
+            eddy_ready_list(r, op);
         return;
+    }
     if (op->kind == EDDY_OP_CONNECT && result < 0) {
         struct eddy_op closing = *op;
         detach(r, op);
-        forget_descriptor(r, closing.fd);
+        eddy_ready_forget(r, closing.fd);
         eddy__sys.close(closing.fd);
         op->fd = -1;
         done_now(op, result);
@@ -395,38 +371,45 @@ static void output(struct ready_driver *r, struct eddy_op *op, unsigned events)
     complete(r, op, result);
 }
 
+static void dispatch_other(struct ready_driver *r, uint64_t token)
+{
+    if (token == TOKEN_WAKE)
+        eddy_ready_drain(r);
+    else if (token == TOKEN_TIMER)
+        eddy_ready_timer_fired(r);
+}
+
 static void dispatch(struct ready_driver *r, const struct eddy_ready *event)
 {
-    int fd = (int)(uint32_t)event->token;
-    uint32_t generation = (uint32_t)(event->token >> 32);
-    unsigned events = event->events;
-
-    if (fd == r->wake_in) {
-        eddy_ready_drain(r);
-        return;
-    }
-    if (fd == r->timer) {
-        eddy_ready_timer_fired(r);
-        return;
-    }
-    if ((size_t)fd >= r->watch_cap || !is_current(r, fd, generation))
-        return;
-
-    const unsigned ended = EDDY_HANGUP | EDDY_FAILED;
+    const int fd = (int)(uint32_t)event->token;
+    const uint32_t generation = (uint32_t)(event->token >> 32);
+    const unsigned events = event->events, ended = EDDY_HANGUP | EDDY_FAILED;
     bool used = false;
+
+    if ((uint32_t)fd >= r->watch_cap) {
+        dispatch_other(r, event->token);
+        return;
+    }
+    if (!is_current(r, fd, generation))
+        return;
+    if (r->watches[fd].interest & EDDY_EDGE)
+        eddy_ready_remember(&r->watches[fd], events);
+
     struct eddy_op *op = r->watches[fd].out;
     if (op && (events & (EDDY_WRITABLE | ended))) {
         used = true;
+        eddy_ready_unlist(op);
         output(r, op, events);
         if (!is_current(r, fd, generation))
             return;
     }
     op = r->watches[fd].in;
-    unsigned in = EDDY_READABLE | EDDY_READ_ENDED | ended;
+    unsigned in = EDDY_READABLE | EDDY_READ_ENDED | EDDY_URGENT | ended;
     if (op && op->kind == EDDY_OP_POLL)
         in |= op->poll.events;
     if (op && (events & in)) {
         used = true;
+        eddy_ready_unlist(op);
         input(r, op, events);
         if (!is_current(r, fd, generation))
             return;
@@ -436,11 +419,30 @@ static void dispatch(struct ready_driver *r, const struct eddy_ready *event)
         if (!is_current(r, fd, generation))
             return;
     }
-    /* Reported, and nobody waits for it: take the interest back, or it is reported for ever. Not
-     * when it has just been used: the next operation most likely wants the same. */
-    unsigned unwanted = r->watches[fd].interest & ~wanted(&r->watches[fd]);
-    if (!used && (events & (unwanted | ended)))
+    /* Reported as a level, and nobody waits for it: take the interest back, or it is reported for
+     * ever. Not when it has just been used: the next operation most likely wants the same. */
+    const struct watch *w = &r->watches[fd];
+    if (!used && !(w->interest & EDDY_EDGE) && (events & (eddy_ready_unwanted(r, w) | ended)))
         eddy_ready_update(r, fd, true);
+}
+
+/* Who waits for what no event will tell of. */
+static int run_again(struct ready_driver *r)
+{
+    struct eddy_list *link;
+    int count = 0;
+
+    eddy_list_take_all(&r->due, &r->again);
+    while ((link = eddy_list_shift(&r->due))) {
+        struct eddy_op *op = eddy_container_of(link, struct eddy_op, link);
+        op->state &= (uint8_t)~READY_LISTED;
+        count++;
+        if (r->watches[op->fd].out == op)
+            output(r, op, EDDY_WRITABLE);
+        else
+            input(r, op, EDDY_READABLE);
+    }
+    return count;
 }
 
 static void prefetch(const struct ready_driver *r, const struct eddy_ready *event)
@@ -455,7 +457,7 @@ static int turn(struct eddy_driver *d, int64_t timeout_ns)
 {
     struct ready_driver *r = self(d);
 
-    timeout_ns = eddy_ready_timeout(r, timeout_ns);
+    timeout_ns = eddy_list_is_empty(&r->again) ? eddy_ready_timeout(r, timeout_ns) : 0;
     int count = eddy_poller_wait(r->poller, timeout_ns, r->batch, BATCH);
     eddy_driver_waited(d, eddy__sys.now_ns());
     if (count < 0)
@@ -466,7 +468,7 @@ static int turn(struct eddy_driver *d, int64_t timeout_ns)
             prefetch(r, &r->batch[i + 1]);
         dispatch(r, &r->batch[i]);
     }
-    return count;
+    return eddy_list_is_empty(&r->again) ? count : count + run_again(r);
 }
 
 /* --- opening -------------------------------------------------------------------------------- */
@@ -488,7 +490,6 @@ static void close_driver(struct eddy_driver *d)
     eddy__free(r, sizeof *r);
 }
 
-/* Level-triggered as the set is, nothing is kept from the host: no rest. */
 static int descriptors(struct eddy_driver *d, int ret_fds[2])
 {
     int fd = eddy_poller_descriptor(self(d)->poller);
@@ -497,17 +498,20 @@ static int descriptors(struct eddy_driver *d, int ret_fds[2])
     return fd < 0 ? fd : 1;
 }
 
+/* What the poller will not tell of again, the host cannot see. */
 static bool rest(struct eddy_driver *d)
 {
-    (void)d;
-    return false;
+    return !eddy_list_is_empty(&self(d)->again);
 }
 
 static void abandon(struct eddy_driver *d)
 {
     struct ready_driver *r = self(d);
 
-    memset(r->batch, 0xff, sizeof r->batch); /* tokens of no descriptor */
+    memset(r->batch, 0xff, sizeof r->batch); /* TOKEN_NOBODY */
+    eddy_list_init(&r->again);
+    eddy_list_init(&r->due);
+    r->abandoned = true;
     if (r->wake_out != r->wake_in)
         eddy__sys.close(r->wake_out);
     eddy__sys.close(r->wake_in);
@@ -526,6 +530,8 @@ static int open_driver(const struct eddy_driver_config *config, struct eddy_driv
     r->wake_in = r->wake_out = r->timer = -1;
     r->timer_at = INT64_MAX;
     r->short_io = config->short_io;
+    eddy_list_init(&r->again);
+    eddy_list_init(&r->due);
     int result = eddy_poller_open(config->backend, &r->poller);
     if (result == 0 && !(r->lend = eddy__alloc(LEND_SIZE)))
         result = -ENOMEM;
@@ -534,8 +540,7 @@ static int open_driver(const struct eddy_driver_config *config, struct eddy_driv
     if (result == 0)
         result = eddy_ready_grow(r, r->wake_in);
     if (result == 0)
-        result = eddy_poller_add(r->poller, r->wake_in, EDDY_READABLE,
-                                 eddy_ready_token(r, r->wake_in));
+        result = eddy_poller_add(r->poller, r->wake_in, EDDY_READABLE, TOKEN_WAKE);
     if (result == 0)
         eddy_ready_open_timer(r);
     if (result < 0) {
@@ -543,6 +548,8 @@ static int open_driver(const struct eddy_driver_config *config, struct eddy_driv
         close_driver(&r->driver);
         return result;
     }
+    r->edges = eddy_poller_tells_edges(r->poller);
+    r->streams = r->edges && eddy_poller_tells_urgent(r->poller);
     r->driver.ops = &eddy_driver_ready;
     r->driver.backend = eddy_poller_name(r->poller);
     *ret_driver = &r->driver;

@@ -118,7 +118,7 @@ struct eddy_op {
             unsigned count;
         } send;
         struct {
-            unsigned events; /* EDDY_READABLE | EDDY_WRITABLE */
+            unsigned events; /* EDDY_READABLE | EDDY_WRITABLE, and the hint EDDY_EDGE */
             bool multishot;  /* told of for as long as it is ready, until it is cancelled */
         } poll;
         struct {

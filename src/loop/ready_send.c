@@ -33,9 +33,10 @@ static void send_consume(struct eddy_op *op, size_t left)
 
 /* Until all has gone: a short write is followed by another at once only where the kernel took
  * something, so the last one answers EAGAIN and the poller takes over. So it does when this turn's
- * share has gone: the descriptor is still writable, and is reported again. */
+ * share has gone: the descriptor is still writable, which is reported again, or remembered. */
 int eddy_ready_send(struct ready_driver *d, struct eddy_op *op)
 {
+    struct watch *w = &d->watches[op->fd];
     size_t share = EDDY_SEND_A_TURN;
 
     for (;;) {
@@ -45,12 +46,17 @@ int eddy_ready_send(struct ready_driver *d, struct eddy_op *op)
         }
         if (!op->send.count)
             return (int)op->scratch[0];
-        if (!share)
+        if (!share) {
+            w->ready |= EDDY_WRITABLE;
             return -EAGAIN;
+        }
 
         ssize_t r = send_part(d, op, share);
-        if (r < 0)
+        if (r < 0) {
+            if (r == -EAGAIN || r == -EWOULDBLOCK)
+                eddy_ready_clear(w, EDDY_WRITABLE);
             return (int)r;
+        }
         op->scratch[0] += (uint64_t)r;
         share -= (size_t)r;
         send_consume(op, (size_t)r);

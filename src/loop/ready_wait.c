@@ -76,8 +76,7 @@ void eddy_ready_open_timer(struct ready_driver *r)
     int fd = eddy__sys.timerfd_create();
     if (fd < 0)
         return;
-    if (eddy_ready_grow(r, fd) < 0 ||
-        eddy_poller_add(r->poller, fd, EDDY_READABLE, eddy_ready_token(r, fd)) < 0)
+    if (eddy_poller_add(r->poller, fd, EDDY_READABLE, TOKEN_TIMER) < 0)
         eddy__sys.close(fd);
     else
         r->timer = fd;

@@ -79,7 +79,9 @@ static struct watches *watches_of(struct eddy_loop *loop)
 int eddy_watch_new(int fd, unsigned events, void (*fn)(void *ctx, unsigned events), void *ctx,
                    struct eddy_watch **ret_watch)
 {
-    if (!events || (events & ~(unsigned)(EDDY_READABLE | EDDY_WRITABLE)))
+    const unsigned both = EDDY_READABLE | EDDY_WRITABLE;
+
+    if (!(events & both) || (events & ~(both | EDDY_EDGE)))
         return -EINVAL;
     int open = eddy__sys.fcntl(fd, F_GETFD, 0); /* the ring would say so later only */
     if (open < 0)

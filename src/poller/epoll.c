@@ -141,6 +141,7 @@ const struct eddy_poller_ops eddy_poller_epoll = {
     .check = check,
     .forgets = true,
     .edges = true,
+    .urgent = true,
     .add = add,
     .modify = modify,
     .remove = remove_fd,

@@ -7,8 +7,8 @@
  * are EV_CLEAR; above that, during a wait, which entry is the descriptor's.
  *
  * The end of the peer's output is EV_EOF on READ; EV_EOF on WRITE says that nobody reads any more,
- * and an error comes in fflags. An EV_ADD does not change a filter's EV_CLEAR, so a filter that is to
- * change that goes and comes again.
+ * and an error comes in fflags. An EV_ADD does not change a filter's EV_CLEAR, nor does it tell anew
+ * what is ready everywhere. So where EV_CLEAR was or is wanted, the filters go and come again.
  */
 #include "poller/poller.h"
 
@@ -98,17 +98,17 @@ static int put(struct eddy_poller *p, int fd, unsigned filters, unsigned short f
  * and it is how a descriptor that was closed meanwhile is noticed. */
 static int set(struct eddy_poller *p, int fd, unsigned had, unsigned events)
 {
-    const bool clear = events & EDDY_EDGE, changes = (had & FILTERS) && clear != !!(had & CLEAR);
-    const unsigned have = changes ? 0 : had & FILTERS;
+    const bool clear = events & EDDY_EDGE, anew = (had & FILTERS) && (clear || (had & CLEAR));
+    const unsigned have = anew ? 0 : had & FILTERS;
     unsigned added = 0, back = 0;
 
-    if (changes)
+    if (anew)
         drop(p, fd, had & FILTERS);
     int r = put(p, fd, events & FILTERS, clear ? EV_ADD | EV_CLEAR : EV_ADD, &added);
     if (r < 0) {
         drop(p, fd, added & ~have);
-        if (changes)
-            (void)put(p, fd, had & FILTERS, clear ? EV_ADD : EV_ADD | EV_CLEAR, &back);
+        if (anew)
+            (void)put(p, fd, had & FILTERS, had & CLEAR ? EV_ADD | EV_CLEAR : EV_ADD, &back);
         return r;
     }
     drop(p, fd, have & ~events);
@@ -178,6 +178,7 @@ const struct eddy_poller_ops eddy_poller_kqueue = {
     .close = close_kqueue,
     .check = check,
     .forgets = true,
+    .edges = true,
     .add = add,
     .modify = modify,
     .remove = remove_fd,

@@ -192,6 +192,11 @@ bool eddy_poller_tells_edges(const struct eddy_poller *p)
     return p->ops->edges;
 }
 
+bool eddy_poller_tells_urgent(const struct eddy_poller *p)
+{
+    return p->ops->urgent;
+}
+
 int eddy_poller_descriptor(const struct eddy_poller *p)
 {
     return p->ops->descriptor ? p->ops->descriptor(p) : -EOPNOTSUPP;

@@ -18,7 +18,8 @@ struct eddy_poller_ops {
     void (*close)(struct eddy_poller *p);
     int (*check)(int fd); /* whether it could be added, without adding: 0 or the error */
     bool forgets;         /* what was closed leaves by itself: add() may be told of a known one */
-    bool edges;           /* EDDY_EDGE is followed, and each modify tells anew what is ready */
+    bool edges;           /* EDDY_EDGE is followed */
+    bool urgent;          /* and EDDY_URGENT told beside it */
     int (*add)(struct eddy_poller *p, int fd, unsigned events, bool known);
     int (*modify)(struct eddy_poller *p, int fd, unsigned events);
     void (*remove)(struct eddy_poller *p, int fd);
@@ -40,9 +41,10 @@ struct eddy_poller {
     size_t cap;                   /* of watched */
 };
 
-/* Whether EDDY_EDGE is followed, and a modify tells anew what is ready, so that who keeps to himself
- * what may still be ready can rely on it. */
+/* Whether EDDY_EDGE is followed: who remembers what may still be ready is told of all the rest. And
+ * whether a short read of TCP can be taken for its emptiness, because EDDY_URGENT is told. */
 bool eddy_poller_tells_edges(const struct eddy_poller *p);
+bool eddy_poller_tells_urgent(const struct eddy_poller *p);
 
 /* The descriptor that stands for the whole set, or -EOPNOTSUPP. */
 int eddy_poller_descriptor(const struct eddy_poller *p);
