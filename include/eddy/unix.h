@@ -72,8 +72,8 @@ EDDY_API int eddy_stream_peer_credentials(const struct eddy_stream *s,
  * @fds:   the peer gets its own; these stay the caller's, to be closed or not
  * @count: 1 to EDDY_UNIX_FDS_MAX
  *
- * Suspends until the kernel has all of it. Looks at its scope first. Cancelled: nothing happened
- * while the descriptors had not gone; from then on as eddy_write().
+ * Suspends until the kernel has all of it. Looks at its scope first. Cancelled while it waits: as
+ * eddy_write().
  *
  * Return: 0, or negative:
  *   -EINVAL      no byte, no descriptor, or too many

@@ -14,4 +14,14 @@ int eddy_transport_set_proxy(struct eddy_transport *t, const struct eddy_proxy *
 /* Whether @t is a socket itself, with no filter above it. */
 bool eddy_transport_is_socket(const struct eddy_transport *t);
 
+/* Bytes that @t, over a socket, has received and not delivered. */
+size_t eddy_transport_kept(const struct eddy_transport *t);
+
+/*
+ * Two things that a socket's transport does besides, for tasks that make calls of their own on its
+ * descriptor. A read with a NULL pointer is over, with a number over 0, when there is something to be
+ * read; a write without an array and a count of 1 when there is room. Closing the transport ends
+ * them as it ends others.
+ */
+
 #endif

@@ -296,6 +296,23 @@ int eddy_stream_finish(struct eddy_stream *s)
     return r;
 }
 
+/* --- for net/unix.c --------------------------------------------------------------------------- */
+
+int stream_gone(const struct eddy_stream *s)
+{
+    return gone(s);
+}
+
+ssize_t stream_read_more(struct eddy_stream *s, void *buf, size_t cap)
+{
+    return read_once(s, buf, cap);
+}
+
+int stream_wait_room(struct eddy_stream *s)
+{
+    return write_or_finish(s, NULL, 1, false);
+}
+
 /* --- making and ending ---------------------------------------------------------------------- */
 
 int eddy_stream_of(struct eddy_transport *t, struct eddy_stream **ret_stream)

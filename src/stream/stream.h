@@ -59,6 +59,16 @@ static inline void stream_read_end(struct eddy_stream *s)
 /* Put at least a byte more into `in`. Its bytes may move. 0 at the end. Suspends. */
 ssize_t stream_fill(struct eddy_stream *s);
 
+/* Why nothing can be done on @s any more, or 0. */
+int stream_gone(const struct eddy_stream *s);
+
+/* A read within a call that reads: as eddy_read(). With NULL, over a socket and with nothing held:
+ * only waits until it is readable; over 0, or the end or an error. Suspends. */
+ssize_t stream_read_more(struct eddy_stream *s, void *buf, size_t cap);
+
+/* Over a socket: wait until it takes bytes. Suspends. Cancelled: as eddy_write(). */
+int stream_wait_room(struct eddy_stream *s);
+
 static inline struct eddy_slice stream_held(const struct eddy_stream *s)
 {
     return eddy_buffer_bytes(&s->in);

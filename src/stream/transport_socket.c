@@ -24,6 +24,7 @@
 
 #include <eddy/address.h>
 #include <eddy/buffer.h>
+#include <eddy/poller.h>
 #include <eddy/transport.h>
 
 /* All that a driver can have on the way when a LEND is cancelled: the ring's buffers. */
@@ -164,7 +165,10 @@ static bool start_recv(struct socket_transport *t, const struct eddy_read *r)
 {
     size_t len = r->len < INT32_MAX ? r->len : INT32_MAX;
 
-    eddy_op_recv(&t->in, t->fd, r->ptr, len, read_done);
+    if (r->ptr)
+        eddy_op_recv(&t->in, t->fd, r->ptr, len, read_done);
+    else
+        eddy_op_poll(&t->in, t->fd, EDDY_READABLE, read_done);
     t->in.ctx = t;
     if (!eddy__op_submit(t->loop, &t->in))
         return false;
@@ -275,7 +279,7 @@ static bool cancel_read(struct eddy_transport *base, struct eddy_read *r)
     struct socket_transport *t = self(base);
 
     assert(t->reader == r);
-    if (t->in.pending && t->in.kind == EDDY_OP_RECV) {
+    if (t->in.pending && (t->in.kind == EDDY_OP_RECV || t->in.kind == EDDY_OP_POLL)) {
         if (t->in_asked)
             return false;
         t->in_asked = true;
@@ -306,7 +310,10 @@ static bool start_write(struct socket_transport *t, struct eddy_write *w)
         if (r == -ENOTCONN)
             r = -EPIPE; /* the peer has reset it */
     } else if (r == 0 && w->count) {
-        eddy_op_send(&t->out, t->fd, w->iov, w->count, sent);
+        if (w->iov)
+            eddy_op_send(&t->out, t->fd, w->iov, w->count, sent);
+        else
+            eddy_op_poll(&t->out, t->fd, EDDY_WRITABLE, sent);
         t->out.ctx = t;
         if (!eddy__op_submit(t->loop, &t->out))
             return false;
@@ -480,7 +487,7 @@ static int info(struct eddy_transport *base, enum eddy_transport_key key, void *
     if (key == EDDY_INFO_BUFFERED) {
         size_t sum = 0;
         for (struct eddy_write *w = t->writes.head; w; w = w->next)
-            for (unsigned i = 0; i < w->count; i++)
+            for (unsigned i = 0; i < w->count && w->iov; i++)
                 sum += w->iov[i].iov_len;
         *(size_t *)ret_value = sum;
         return 0;
@@ -526,6 +533,14 @@ int eddy_transport_set_proxy(struct eddy_transport *base, const struct eddy_prox
     told->header.extensions.ptr = told->extensions;
     t->told_peer = told;
     return 0;
+}
+
+size_t eddy_transport_kept(const struct eddy_transport *base)
+{
+    const struct socket_transport *t = (const struct socket_transport *)(const void *)base;
+
+    assert(eddy_transport_is_socket(base));
+    return kept_len(t);
 }
 
 bool eddy_transport_is_socket(const struct eddy_transport *t)
