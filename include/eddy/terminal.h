@@ -18,7 +18,7 @@
  * be helped: SIGKILL, SIGSTOP, _exit(2), and exec(3), before which a terminal must be freed. In
  * the child of a fork it is the parent's and is not touched.
  *
- * What holds, with the test that shows it (tests/terminal/terminal_test.c):
+ * What holds, with the test that shows it (tests/terminal/raw_test.c and terminal_test.c):
  *
  *  rule                                                   test
  *  -----------------------------------------------------  -----------------------------------------
@@ -77,7 +77,8 @@ EDDY_API bool eddy_terminal_is(int fd);
  * @options: EDDY_OPT(terminal, .screen = true), may be NULL
  * @ret_t:   owned; EDDY_OWN(eddy_terminal)
  *
- * Bytes come as they are typed, without echo; output is not changed (a line ends with "\r\n").
+ * Bytes come as they are typed, without echo; output is not changed: a line still
+ * ends with "\n".
  *
  * Return: 0; or negative, and nothing has changed:
  *   -ENOTTY  no terminal        -EBUSY   @fd is raw already, or eight terminals are

@@ -67,6 +67,35 @@ bool role_pty(int ret[2])
     return EDDY_CHECK(ret[1] >= 0);
 }
 
+void role_close(const int pty[2])
+{
+    EDDY_CHECK_EQ(close(pty[0]) + close(pty[1]), 0);
+}
+
+pid_t role_on(const char *name, const int pty[2])
+{
+    return role_start(name, (int[]){ pty[1], pty[1], pty[1] }, pty[1]);
+}
+
+struct termios role_modes(int fd)
+{
+    struct termios t = { 0 };
+
+    EDDY_CHECK_EQ(tcgetattr(fd, &t), 0);
+    return t;
+}
+
+bool role_same(const struct termios *a, const struct termios *b)
+{
+    return a->c_iflag == b->c_iflag && a->c_oflag == b->c_oflag && a->c_cflag == b->c_cflag &&
+           a->c_lflag == b->c_lflag && memcmp(a->c_cc, b->c_cc, sizeof a->c_cc) == 0;
+}
+
+bool role_is_raw(int fd)
+{
+    return !(role_modes(fd).c_lflag & (ICANON | ECHO));
+}
+
 bool role_expect(int fd, const char *text)
 {
     char seen[4096];

@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <sys/types.h>
+#include <termios.h>
 
 #define ROLE(name)                                                                                 \
     static int name##_role(void);                                                                  \
@@ -34,6 +35,21 @@ int role_end(pid_t pid);
 
 /* A pseudo-terminal: [0] the one who shows it, [1] the one that programs have. */
 bool role_pty(int ret[2]);
+
+void role_close(const int pty[2]);
+
+/* The part on a terminal of its own. */
+pid_t role_on(const char *name, const int pty[2]);
+
+/* How the terminal is set. */
+struct termios role_modes(int fd);
+bool role_same(const struct termios *a, const struct termios *b);
+bool role_is_raw(int fd);
+
+/* All that a raw terminal can switch on, and what is written for it. */
+#define ALL_ON .screen = true, .hide_cursor = true, .paste = true, .focus = true, .mouse = true
+#define ON "\033[?1049h\033[?25l\033[?2004h\033[?1004h\033[?1002h\033[?1006h"
+#define OFF "\033[?1006l\033[?1002l\033[?1004l\033[?2004l\033[?25h\033[?1049l"
 
 /* Wait until @text has come from @fd (what came before it is skipped). False: it did not, within a
  * minute. */
