@@ -135,7 +135,7 @@ struct eddy_stream *eddy_stderr(void)
     return standard(2);
 }
 
-/* --- printing ---------------------------------------------------------------------------------- */
+/* --- printing --------------------------------------------------------------------------------- */
 
 static int write_whole(struct shelf *shelf, int fd, const char *text, size_t len)
 {
