@@ -149,9 +149,13 @@ static int check(const struct eddy_connect_options *o)
 int eddy__connect_transport(const char *address, const struct eddy_connect_options *options,
                             struct eddy_transport **ret_t)
 {
-    struct eddy_error *err = options ? options->error : NULL;
-    int64_t timeout_ms = options && options->timeout_ms ? options->timeout_ms : TIMEOUT_MS;
+    struct eddy_connect_options o = { 0 }; /* complete, whatever version the caller's is of */
 
+    if (options)
+        NET_OPTIONS_COPY(&o, options);
+    options = &o;
+    struct eddy_error *err = o.error;
+    int64_t timeout_ms = o.timeout_ms ? o.timeout_ms : TIMEOUT_MS;
     if (!eddy_loop_current())
         return eddy_error_set(err, eddy__loop_refusal(), 0, "no event loop");
     int r = eddy__wait_check();
