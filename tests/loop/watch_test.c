@@ -74,6 +74,102 @@ EDDY_TEST(what_is_still_ready_is_told_again)
     close(fd[1]);
 }
 
+/* Not the ring: it looks at the descriptor again as soon as it has told of it. */
+static bool tells_edges(void)
+{
+    return strcmp(eddy_check_backend(), "epoll") == 0;
+}
+
+EDDY_TEST(an_arrival_is_told_once_with_edge)
+{
+    struct seen s = { .read = 1 };
+    int fd[2];
+
+    make_pair(fd);
+    s.fd = fd[0];
+    EDDY_CHECK_EQ(eddy_watch_new(fd[0], EDDY_READABLE | EDDY_EDGE, on_ready, &s, &s.watch), 0);
+    EDDY_CHECK_EQ(write(fd[1], "abc", 3), 3);
+    turn_until(&s.calls, 1);
+    for (int i = 0; i < 5; i++)
+        eddy_loop_turn(eddy_loop_current(), 0);
+    EDDY_CHECK_EQ(s.calls, tells_edges() ? 1 : 3); /* with two bytes left, or until they are read */
+    EDDY_CHECK_EQ(s.events, EDDY_READABLE);
+    EDDY_CHECK_EQ(write(fd[1], "d", 1), 1);
+    turn_until(&s.calls, tells_edges() ? 2 : 4);
+    eddy_watch_free(s.watch);
+    close(fd[0]);
+    close(fd[1]);
+}
+
+EDDY_TEST(what_is_there_already_is_told_with_edge)
+{
+    struct seen in = { .read = 1 }, out = { .free_at = 1 };
+    int fd[2];
+
+    make_pair(fd);
+    in.fd = out.fd = fd[0];
+    EDDY_CHECK_EQ(write(fd[1], "abc", 3), 3);
+    EDDY_CHECK_EQ(eddy_watch_new(fd[0], EDDY_READABLE | EDDY_EDGE, on_ready, &in, &in.watch), 0);
+    turn_until(&in.calls, 1);
+    eddy_watch_free(in.watch); /* and another one in its place is told of what is left */
+    int r;
+    while ((r = eddy_watch_new(fd[0], EDDY_READABLE | EDDY_EDGE, on_ready, &in, &in.watch)) ==
+           -EBUSY)
+        eddy_loop_turn(eddy_loop_current(), 0); /* the ring has yet to let go */
+    EDDY_CHECK_EQ(r, 0);
+    turn_until(&in.calls, 2);
+    EDDY_CHECK_EQ(eddy_watch_new(fd[0], EDDY_WRITABLE | EDDY_EDGE, on_ready, &out, &out.watch), 0);
+    turn_until(&out.calls, 1);
+    EDDY_CHECK(out.events & EDDY_WRITABLE);
+    eddy_watch_free(in.watch);
+    close(fd[0]);
+    close(fd[1]);
+}
+
+EDDY_TEST(each_arrival_is_told_with_edge)
+{
+    struct seen in[20] = { { .read = 0 } };
+    int fd[20][2];
+
+    for (int i = 0; i < 20; i++) {
+        make_pair(fd[i]);
+        in[i] = (struct seen){ .read = 16, .fd = fd[i][0] };
+        EDDY_CHECK_EQ(
+            eddy_watch_new(in[i].fd, EDDY_READABLE | EDDY_EDGE, on_ready, &in[i], &in[i].watch), 0);
+    }
+    for (int round = 1; round <= 10; round++) {
+        for (int i = 0; i < 20; i++)
+            EDDY_CHECK_EQ(write(fd[i][1], "ab", 2), 2);
+        for (int i = 0; i < 20; i++)
+            turn_until(&in[i].calls, round);
+    }
+    for (int i = 0; i < 20; i++) {
+        EDDY_CHECK(in[i].calls >= 10);
+        eddy_watch_free(in[i].watch);
+        close(fd[i][0]);
+        close(fd[i][1]);
+    }
+}
+
+EDDY_TEST(edge_beside_level_loses_nothing)
+{
+    struct seen in = { .read = 1 }, out = { .free_at = 5 };
+    int fd[2];
+
+    make_pair(fd);
+    in.fd = out.fd = fd[0];
+    EDDY_CHECK_EQ(eddy_watch_new(fd[0], EDDY_READABLE | EDDY_EDGE, on_ready, &in, &in.watch), 0);
+    EDDY_CHECK_EQ(eddy_watch_new(fd[0], EDDY_WRITABLE, on_ready, &out, &out.watch), 0);
+    EDDY_CHECK_EQ(write(fd[1], "abc", 3), 3);
+    turn_until(&out.calls, 5); /* it is told for as long as it is ready */
+    turn_until(&in.calls, 3);  /* and so is the other */
+    EDDY_CHECK_EQ(write(fd[1], "d", 1), 1);
+    turn_until(&in.calls, 4);
+    eddy_watch_free(in.watch);
+    close(fd[0]);
+    close(fd[1]);
+}
+
 EDDY_TEST(it_may_be_freed_in_its_own_call)
 {
     struct seen s = { .free_at = 1 };
@@ -161,6 +257,7 @@ EDDY_TEST(wrong_use_is_an_error)
     struct eddy_watch *w = NULL;
 
     EDDY_CHECK_ERR(eddy_watch_new(0, 0, on_ready, NULL, &w), -EINVAL);
+    EDDY_CHECK_ERR(eddy_watch_new(0, EDDY_EDGE, on_ready, NULL, &w), -EINVAL);
     EDDY_CHECK_ERR(eddy_watch_new(0, EDDY_HANGUP, on_ready, NULL, &w), -EINVAL);
     EDDY_CHECK_ERR(eddy_watch_new(900, EDDY_READABLE, on_ready, NULL, &w), -EBADF);
     EDDY_CHECK_ERR(eddy_watch_new(-1, EDDY_READABLE, on_ready, NULL, &w), -EBADF);
