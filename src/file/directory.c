@@ -106,13 +106,13 @@ static int list_batch(struct eddy_directory *d)
 
     while ((e = next_in_batch(d))) {
         const struct listed one = { d->names.end, e->d_ino, type_of(e->d_type) };
+        const size_t len = strlen(e->d_name) + 1;
 
-        d->names.max = d->list.max - (d->list.end + sizeof one < d->list.max
-                                          ? d->list.end + sizeof one
-                                          : d->list.max);
+        if (d->list.end + sizeof one + d->names.end + len > d->list.max)
+            return -EDDY_ETOOBIG;
         int r = eddy_buffer_append(&d->list, &one, sizeof one);
         if (r == 0)
-            r = eddy_buffer_append(&d->names, e->d_name, strlen(e->d_name) + 1);
+            r = eddy_buffer_append(&d->names, e->d_name, len);
         if (r < 0)
             return r;
     }
