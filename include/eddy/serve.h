@@ -9,14 +9,17 @@
 
 EDDY_BEGIN
 
+struct eddy_listen_options;
+
 struct eddy_serve_options {
     size_t size;         /* filled by EDDY_OPT(serve, ...) */
     const char *host;    /* NULL: 127.0.0.1 */
     int port;            /* 0: 8000; -1: any free one, printed */
-    const char *address; /* instead of both: "unix:/run/app.sock", "[::]:80" */
+    const char *address; /* instead of both: "unix:/run/app.sock", "[::]:80", "systemd:" */
     const char *backend; /* NULL: $EDDY_BACKEND, or the default */
     int64_t grace_ms;    /* for running requests at the end; 0: 1500; negative: none */
     bool quiet;          /* nothing on standard error but errors */
+    const struct eddy_listen_options *listen; /* of eddy/net.h: a PROXY header, ...; may be NULL */
 };
 
 /**
@@ -32,8 +35,8 @@ struct eddy_serve_options {
  * their stacks: eddy/inspect.h.
  *
  * Return: 0 after a signal; or negative, with a text on standard error that says what to mend:
- * -EADDRINUSE, -EACCES, -EDDY_EBACKEND, -EINVAL (routes, address), -ENOMEM, what start returned;
- * without one -ECANCELED, -ETIMEDOUT, -EDEADLK (a callback).
+ * -EADDRINUSE, -EACCES, -EDDY_EBACKEND, -EINVAL (routes, address), -ENOMEM, what eddy_listen() and
+ * start returned; without one -ECANCELED, -ETIMEDOUT, -EDEADLK (a callback).
  * Source: uvicorn.   Since: 0.1
  */
 EDDY_API int eddy_serve(const struct eddy_app *app, const struct eddy_serve_options *options);

@@ -202,6 +202,8 @@ static int resolve_text(char *text, size_t cap)
     struct eddy_address address;
     struct eddy_error err = { 0 };
 
+    if (strncmp(text, "systemd:", 8) == 0 || strncmp(text, "fd:", 3) == 0)
+        return 0; /* opened by somebody else */
     int r = eddy_address_parse(text, PORT_DEFAULT, &address, &err);
     if (r < 0)
         return complain(r, "cannot listen on %s: %s", text, err.text);
@@ -223,21 +225,27 @@ static int resolve_text(char *text, size_t cap)
 
 static int listen_on(struct serving *s)
 {
-    char text[256];
+    const struct eddy_listen_options *given = s->options.listen;
+    struct eddy_listen_options options = { .size = sizeof options };
     struct eddy_error err = { 0 };
+    char text[256];
 
+    if (given)
+        memcpy(&options, given, given->size < sizeof options ? given->size : sizeof options);
+    options.size = sizeof options;
+    options.error = &err;
     int r = address_text(s, text, sizeof text);
     if (r == 0)
         r = resolve_text(text, sizeof text);
     if (r < 0)
         return r;
-    r = eddy_listen(text, EDDY_OPT(listen, .error = &err), &s->listener);
+    r = eddy_listen(text, &options, &s->listener);
     switch (r) {
     case 0: return 0;
     case -EADDRINUSE:
         return complain(r,
-                        "another program listens on %s; stop it or choose another port with "
-                        "--port / .port",
+                        "another program listens on %s (`ss -ltnp` names it); stop it or choose "
+                        "another port with --port / .port",
                         text);
     case -EACCES:
         return complain(r,
