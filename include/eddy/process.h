@@ -209,7 +209,6 @@ struct eddy_process_status {
  *   -EPERM    ids, limits or nice that may not be set
  *   -EAGAIN   too many processes or threads            -EMFILE, -ENFILE, -ENOMEM
  *   -EINVAL   no argv[0], a bad option                 -EBADF   a descriptor that is not open
- *   -EBUSY    no pidfd here, and another loop has SIGCHLD
  *   -EDDY_ESIM  the simulator has no processes
  *   -ETIMEDOUT, -ECANCELED, -EDEADLK (a callback), and what open(2) and execve(2) say
  * Source: posix_spawn(3), clone(2), execve(2).   Since: 0.1

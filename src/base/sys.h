@@ -136,7 +136,7 @@ struct eddy_sys {
      * set, and nothing is left of it. */
     pid_t (*spawn)(struct eddy_child *child, int *ret_pidfd);
     /* 1: it has ended and is gone; 0: it runs; -ECHILD: somebody else was told, or nobody will. */
-    int (*reap)(pid_t pid, int pidfd, int *ret_status, struct rusage *ret_usage);
+    int (*reap)(pid_t pid, int pidfd, bool wait, int *ret_status, struct rusage *ret_usage);
     int (*kill)(pid_t pid, int signo); /* below 0: the group of that number */
     int (*pidfd_signal)(int pidfd, int signo, bool group); /* group: -EINVAL before Linux 6.9 */
     int (*pty)(int ret_fd[2]); /* the terminal's keeper and the terminal */

@@ -225,7 +225,7 @@ BARE static bool run_program(struct eddy_child *c)
             r != ENODEV && r != ETIMEDOUT)
             return !failed(c, -1, EDDY_CHILD_PROGRAM, i);
     }
-    errno = refused ? EACCES : r;
+    errno = refused ? EACCES : c->programs[1] ? ENOENT : r;
     return !failed(c, -1, EDDY_CHILD_PROGRAM, refused_at);
 }
 
@@ -266,10 +266,14 @@ static int give_up(struct eddy_child *c, pid_t pid, int pidfd)
 
 static bool heard_of_failure(struct eddy_child *c, int pipe)
 {
+    struct eddy_child_failure failure;
     ssize_t n;
 
-    RETRY(n, read(pipe, &c->failure, sizeof c->failure));
-    return n == (ssize_t)sizeof c->failure && c->failure.step != EDDY_CHILD_RUNS;
+    RETRY(n, read(pipe, &failure, sizeof failure));
+    if (n != (ssize_t)sizeof failure)
+        return false;
+    c->failure = failure;
+    return true;
 }
 
 static pid_t by_fork(struct eddy_child *c, int *ret_pidfd)
@@ -343,6 +347,7 @@ pid_t eddy_kernel_spawn(struct eddy_child *c, int *ret_pidfd)
 {
     sigset_t all, before;
 
+    c->failure = (struct eddy_child_failure){ .step = EDDY_CHILD_BIRTH, .error = -EAGAIN };
     FAULT(EAGAIN);
     c->failure = (struct eddy_child_failure){ .step = EDDY_CHILD_RUNS };
     c->report = -1;

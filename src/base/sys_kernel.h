@@ -105,7 +105,7 @@ int eddy_kernel_window_size(int fd, struct winsize *ret);
 int eddy_kernel_sigaction(int signo, const struct sigaction *action, struct sigaction *ret_old);
 int eddy_kernel_pidfd_open(pid_t pid);
 int eddy_kernel_waitpid(pid_t pid, int *ret_status, int options);
-int eddy_kernel_reap(pid_t pid, int pidfd, int *ret_status, struct rusage *ret_usage);
+int eddy_kernel_reap(pid_t pid, int pidfd, bool wait, int *ret_status, struct rusage *ret_usage);
 int eddy_kernel_kill(pid_t pid, int signo);
 int eddy_kernel_pidfd_signal(int pidfd, int signo, bool group);
 int eddy_kernel_pty(int ret_fd[2]);

@@ -46,8 +46,9 @@ static int status_of(const siginfo_t *info)
     return (info->si_status & 0x7f) | (info->si_code == CLD_DUMPED ? 0x80 : 0);
 }
 
-int eddy_kernel_reap(pid_t pid, int pidfd, int *ret_status, struct rusage *ret_usage)
+int eddy_kernel_reap(pid_t pid, int pidfd, bool wait, int *ret_status, struct rusage *ret_usage)
 {
+    const int how = wait ? 0 : WNOHANG;
     pid_t r;
 
 #ifdef SYS_waitid
@@ -55,14 +56,14 @@ int eddy_kernel_reap(pid_t pid, int pidfd, int *ret_status, struct rusage *ret_u
         const int p_pidfd = 3; /* Linux 5.4 */
         siginfo_t info = { .si_pid = 0 };
 
-        RETRY(r, (pid_t)syscall(SYS_waitid, p_pidfd, pidfd, &info, WEXITED | WNOHANG, ret_usage));
+        RETRY(r, (pid_t)syscall(SYS_waitid, p_pidfd, pidfd, &info, WEXITED | how, ret_usage));
         if (r == 0 && info.si_pid)
             *ret_status = status_of(&info);
         if (r == 0 || errno != EINVAL)
             return r < 0 ? -errno : info.si_pid != 0;
     }
 #endif
-    RETRY(r, wait4(pid, ret_status, WNOHANG, ret_usage));
+    RETRY(r, wait4(pid, ret_status, how, ret_usage));
     return r < 0 ? -errno : r > 0;
 }
 

@@ -65,11 +65,14 @@ static void interrupt_all(struct scope *s, int why)
         interrupt(eddy_container_of(l, struct eddy_task, siblings), s, why);
 }
 
-/* None of them leaves in this very call. */
+/* Each may leave at once. */
 static void end_wards(struct scope *s)
 {
-    for (struct eddy_list *l = s->wards.next; l != &s->wards; l = l->next) {
+    struct eddy_list *next;
+
+    for (struct eddy_list *l = s->wards.next; l != &s->wards; l = next) {
         struct eddy_ward *w = eddy_container_of(l, struct eddy_ward, link);
+        next = l->next;
         w->end(w);
     }
 }

@@ -64,7 +64,7 @@ EDDY_PRIVATE void eddy__scope_close(struct eddy_scope *scope, void (*on_empty)(v
                                     void *ctx);
 
 /* What is no task and ends with a scope: a child process. When the scope ends, end() is called, from
- * wherever that is done, maybe twice; it asks for the end and returns. Leaving the scope waits until
+ * wherever that is done, maybe twice; it asks for the end, and may leave. Leaving the scope waits until
  * eddy__ward_leave(), joining does not. A scope of callback code that is closed with nobody to be
  * told lets its wards go, told to end. */
 struct eddy_ward {

@@ -1,0 +1,24 @@
+/*
+ * What the tests of processes share.
+ */
+#ifndef EDDY_TESTS_PROCESS_CHILDREN_H
+#define EDDY_TESTS_PROCESS_CHILDREN_H
+
+#include "check.h"
+
+#include <errno.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+
+bool is_sim(void);
+
+/* Twice: with pidfds, and as on a kernel that has none. Never under the simulator. */
+bool next_way(int *way);
+void children_restore(void);
+
+void file_with(const char *path, const char *text, mode_t mode);
+
+/* Whether we have a child, a zombie included; none is reaped. */
+bool have_children(void);
+
+#endif
