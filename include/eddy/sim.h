@@ -26,6 +26,10 @@
  *           after 0.2, 0.4 ... 120 s: held, not lost, for 924 s,  a_partition_holds_bytes
  *           then the sender gets -EDDY_EPEER_TIMEOUT. A connect
  *           is tried seven times and fails so after 127 s         a_connect_gives_up_after_127_s
+ *  Datagrams  each has its own delay, so they overtake each other
+ *                                                        datagrams_overtake_each_other
+ *           What does not get through is lost             a_partition_loses_datagrams
+ *           Where nobody is, a connected sender hears it  a_refusal_comes_a_round_trip_later
  *  Disks    one a host, with the files of eddy/file.h. A crash    a_crash_keeps_what_was_synced
  *           keeps what was synced, and any of the other 512-byte
  *           sectors; a new file is there for certain once it was
@@ -57,7 +61,7 @@ struct eddy_loop;
 
 enum eddy_sim_fault_kind {
     EDDY_SIM_LATENCY = 1, /* of a piece of bytes, a look-up, the disk: .min_us to .max_us */
-    EDDY_SIM_LOSS,        /* of tries to connect, and pieces, which are sent again */
+    EDDY_SIM_LOSS,        /* of tries to connect, and pieces, which are sent again; and datagrams */
     EDDY_SIM_REFUSE,      /* of connections to .to's .port (0: any), at once: -ECONNREFUSED */
     EDDY_SIM_PARTITION,   /* nothing gets through, in this direction, between two hosts */
     EDDY_SIM_RESET,       /* by a piece of bytes, of its connection */
@@ -65,6 +69,7 @@ enum eddy_sim_fault_kind {
     EDDY_SIM_BANDWIDTH,   /* .bytes_per_s of a direction of a connection */
     EDDY_SIM_NAME,        /* look-ups of .to fail: .error, or -EDDY_ERESOLVER */
     EDDY_SIM_DISK,        /* reads, writes, syncs on .to's disk fail: .error, or -EIO */
+    EDDY_SIM_DUPLICATE,   /* of datagrams: they arrive twice */
 };
 
 /* One row of what goes wrong. The last row that fits, and of those the newest, counts. */

@@ -24,6 +24,16 @@ struct eddy_driver_config {
     bool short_io;       /* tests: every receive and send moves a few bytes at most */
 };
 
+/* Datagrams of a made-up network: as the system's calls, on descriptors that POLL takes. */
+struct eddy_datagram_ops {
+    /* Bound, to a port of its own for 0. @shared: with others that say so, too. */
+    int (*open)(struct eddy_driver *d, const struct sockaddr *addr, socklen_t len, bool shared,
+                bool v6_only);
+    int (*connect)(struct eddy_driver *d, int fd, const struct sockaddr *addr, socklen_t len);
+    ssize_t (*send)(struct eddy_driver *d, int fd, const struct msghdr *message);
+    ssize_t (*receive)(struct eddy_driver *d, int fd, struct msghdr *message);
+};
+
 struct eddy_driver_ops {
     const char *name;
 
@@ -49,7 +59,7 @@ struct eddy_driver_ops {
     /* What never suspends. */
     int (*listen)(struct eddy_driver *d, const struct sockaddr *addr, socklen_t len, int backlog,
                   const struct eddy_socket_options *options); /* a bound, listening descriptor */
-    int (*shutdown)(struct eddy_driver *d, int fd); /* the writing side */
+    int (*shutdown)(struct eddy_driver *d, int fd);           /* the writing side */
     int (*address)(struct eddy_driver *d, int fd, bool peer, struct sockaddr_storage *ret_addr,
                    socklen_t *ret_len);
 
@@ -72,6 +82,7 @@ struct eddy_driver_ops {
      * leaves open (what of the ready runs first, how long a thread takes). Such a driver does
      * EDDY_OP_LOOKUP, too. */
     uint64_t (*dice)(struct eddy_driver *d, uint64_t sides);
+    const struct eddy_datagram_ops *datagrams; /* likewise; elsewhere they are the kernel's */
 };
 
 struct eddy_driver {

@@ -10,7 +10,8 @@
  * their way, in how many pieces they come and go, what completes first of what could, whether a
  * cancel takes effect at once or later, and then, whether something still completes before it.
  *
- * What it does not do, it refuses with -EDDY_ESIM, and the log names it: POLL, and every descriptor
+ * What it does not do, it refuses with -EDDY_ESIM, and the log names it: POLL but of
+ * its own datagram sockets, and every descriptor
  * not its own.
  */
 #include "base/memory.h"
@@ -19,9 +20,8 @@
 #include "loop/loop.h"
 #include "loop/sim.h"
 
-#include <eddy/log.h>
+#include <eddy/poller.h>
 
-#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 
@@ -36,37 +36,6 @@ static _Atomic uint64_t last_seed;
 uint64_t eddy__sim_last_seed(bool forget)
 {
     return forget ? atomic_exchange(&last_seed, 0) : atomic_load(&last_seed);
-}
-
-/* --- what it does not do ----------------------------------------------------------------------- */
-
-int eddy_sim_refused(struct sim *s, const char *what)
-{
-    for (size_t i = 0; i < sizeof s->refused / sizeof s->refused[0]; i++) {
-        if (s->refused[i] && strcmp(s->refused[i], what) == 0)
-            break;
-        if (!s->refused[i]) {
-            s->refused[i] = what;
-            eddy_log(EDDY_LOG_WARNING, "the simulator does not do %s", what);
-            break;
-        }
-    }
-    return -EDDY_ESIM;
-}
-
-int eddy__sim_refuse(struct eddy_loop *loop, const char *what)
-{
-    if (!eddy_driver_is_simulated(loop->driver))
-        return 0;
-    return eddy_sim_refused(eddy_sim_of(loop->driver), what);
-}
-
-/* A descriptor that is none of ours. */
-int eddy_sim_not_ours(struct sim *s, int fd)
-{
-    bool is_open = fd >= 0 && fd < SIM_FD && eddy__sys.fcntl(fd, F_GETFD, 0) >= 0;
-
-    return is_open ? eddy_sim_refused(s, "descriptors of others") : -EBADF;
 }
 
 /* --- completing ------------------------------------------------------------------------------- */
@@ -128,6 +97,22 @@ static unsigned read_bytes(struct sim *s, struct sim_slot *slot)
     return 1;
 }
 
+/* A POLL: told for as long as it is so, to a multishot. */
+static unsigned tell_ready(struct sim *s, struct sim_slot *slot, struct sim_side *side,
+                           unsigned events)
+{
+    struct eddy_op *op = side->op;
+
+    if (side->cancelled)
+        return finish(s, slot, side, -ECANCELED);
+    if (!events)
+        return 0;
+    if (!op->poll.multishot)
+        return finish(s, slot, side, (int)events);
+    eddy_sim_look(s, slot, side == &slot->read ? SIM_READ : SIM_WRITE);
+    return deliver(s, slot, op, (int)events);
+}
+
 static unsigned look_read(struct sim *s, struct sim_slot *slot)
 {
     struct sim_side *side = &slot->read;
@@ -135,6 +120,8 @@ static unsigned look_read(struct sim *s, struct sim_slot *slot)
     side->queued = false;
     if (!side->op)
         return 0;
+    if (slot->type == SIM_DATAGRAM)
+        return tell_ready(s, slot, side, eddy_sim_datagrams_ready(slot));
     /* A cancel that was asked for races with what is there, and may lose: several times. */
     bool give_up = side->cancelled && eddy_sim_roll(s, 2) == 0;
 
@@ -192,6 +179,8 @@ static unsigned look_write(struct sim *s, struct sim_slot *slot)
     side->queued = false;
     if (!op)
         return 0;
+    if (slot->type == SIM_DATAGRAM)
+        return tell_ready(s, slot, side, EDDY_WRITABLE);
     if (slot->type == SIM_CONNECTING) {
         if (!side->cancelled && !slot->reset)
             return 0;
@@ -285,6 +274,11 @@ static unsigned happen(struct sim *s)
         op->done(op, 0);
         return 1;
     }
+    case SIM_ARRIVE:
+        if (slot->type == SIM_DATAGRAM) {
+            eddy_sim_datagrams_arrive(s, slot);
+            return 0;
+        } /* fall through */
     default: eddy_sim_arrive(s, slot, &e); return 0;
     }
 }
@@ -338,8 +332,8 @@ static bool submit_io(struct sim *s, struct sim_slot *slot, struct eddy_op *op)
     bool is_send = op->kind == EDDY_OP_SEND;
     uint64_t total = 0;
 
-    if (slot->type == SIM_FILE)
-        return finish_at_once(op, -ENOTSOCK);
+    if (slot->type == SIM_FILE || slot->type == SIM_DATAGRAM)
+        return finish_at_once(op, slot->type == SIM_FILE ? -ENOTSOCK : -EOPNOTSUPP);
     if (is_accept != (slot->type == SIM_LISTENER))
         return finish_at_once(op, is_accept ? -EINVAL : -ENOTCONN);
     if (is_send) {
@@ -357,15 +351,17 @@ static bool submit_io(struct sim *s, struct sim_slot *slot, struct eddy_op *op)
     return false;
 }
 
-static bool submit_lookup(struct sim *s, struct eddy_op *op)
+static bool submit_poll(struct sim *s, struct eddy_op *op)
 {
-    int here = eddy_sim_host_here(s);
-    const struct eddy_sim_fault *slow = eddy_sim_rule(
-        s, EDDY_SIM_LATENCY, here, eddy_sim_host_find(s, op->lookup.of->name), 0);
-    /* Asked of a cache nearby, unless a row says more. */
-    int64_t delay_ns = slow ? eddy_sim_delay(s, slow) : 50000 * (int64_t)(1 + eddy_sim_roll(s, 8));
+    struct sim_slot *slot = eddy_sim_slot(s, op->fd);
+    bool is_write = !(op->poll.events & EDDY_READABLE);
 
-    return !eddy_sim_errand(s, op, delay_ns);
+    if (!slot || slot->type != SIM_DATAGRAM)
+        return finish_at_once(op, eddy_sim_refused(s, "waiting for descriptors to be ready"));
+    if (hold(s, is_write ? &slot->write : &slot->read, op))
+        return true;
+    eddy_sim_look(s, slot, is_write ? SIM_WRITE : SIM_READ);
+    return false;
 }
 
 static bool sim_submit(struct eddy_driver *d, struct eddy_op *op)
@@ -377,9 +373,9 @@ static bool sim_submit(struct eddy_driver *d, struct eddy_op *op)
     if (op->kind == EDDY_OP_CONNECT)
         return submit_connect(s, op);
     if (op->kind == EDDY_OP_POLL)
-        return finish_at_once(op, eddy_sim_refused(s, "waiting for descriptors to be ready"));
+        return submit_poll(s, op);
     if (op->kind == EDDY_OP_LOOKUP)
-        return submit_lookup(s, op);
+        return eddy_sim_lookup_submit(s, op);
     if (eddy_op_is_file(op))
         return eddy_sim_file_submit(s, op);
 
@@ -523,6 +519,8 @@ uint64_t eddy_sim_history(const struct eddy_driver *d)
 static void sim_free(struct sim *s)
 {
     for (size_t i = 0; i < s->slot_count; i++) {
+        if (s->slots[i]->type == SIM_DATAGRAM)
+            eddy_sim_datagrams_free(s->slots[i]);
         eddy__free(s->slots[i]->in, s->slots[i]->in_cap);
         eddy__free(s->slots[i], sizeof *s->slots[i]);
     }
@@ -601,4 +599,5 @@ const struct eddy_driver_ops eddy_driver_sim = {
     .random = sim_random,
     .abandon = sim_abandon,
     .dice = sim_dice,
+    .datagrams = &eddy_sim_datagrams,
 };

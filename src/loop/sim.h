@@ -4,6 +4,8 @@
  *   driver_sim.c   the driver: operations, the turn, the virtual clocks
  *   sim_slot.c     descriptors, and errands: what is under way and has none
  *   sim_net.c      listeners, connections, the bytes on their way
+ *   sim_datagram.c datagrams
+ *   sim_refuse.c   what it does not do
  *   sim_host.c     hosts: names, addresses, who is where, crashes
  *   sim_fault.c    the rows of what goes wrong
  *   sim_disk.c     the files of one host, and what a crash leaves of them
@@ -71,6 +73,7 @@ enum sim_type {
     SIM_CONNECTING,
     SIM_STREAM,
     SIM_FILE,
+    SIM_DATAGRAM,
     SIM_ON_ERRAND /* no descriptor: a look-up, or an operation on a file */
 };
 
@@ -91,9 +94,12 @@ struct sim_slot {
     struct sockaddr_storage local, remote;
     socklen_t local_len, remote_len;
 
-    struct eddy_list queue; /* LISTENER: of connections to be accepted; STREAM: a link there */
+    struct eddy_list queue; /* LISTENER: of connections to be accepted; STREAM: a link there;
+                             * DATAGRAM: of those that have arrived */
     unsigned queued, backlog;
     bool reuse_port, v6_only;
+
+    struct eddy_list coming; /* DATAGRAM: of those on their way, the earliest first */
 
     struct sim_slot *peer; /* NULL: closed */
     bool shut;             /* this side's writing has ended */
@@ -203,6 +209,14 @@ int eddy_sim_listen(struct eddy_driver *d, const struct sockaddr *addr, socklen_
 int eddy_sim_shutdown(struct eddy_driver *d, int fd);
 int eddy_sim_address(struct eddy_driver *d, int fd, bool peer, struct sockaddr_storage *ret_addr,
                      socklen_t *ret_len);
+bool eddy_sim_is_any(const struct sockaddr_storage *a);
+bool eddy_sim_is_same(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
+/* Whether an address that is sent to, or to be bound, means this socket of that type and host. */
+bool eddy_sim_is_match(struct sim_slot *slot, enum sim_type type, struct sockaddr_storage *addr,
+                       socklen_t len, int host);
+/* An address for a socket to be: port 0 becomes a free one. 0, or -EADDRINUSE. */
+int eddy_sim_bind(struct sim *s, enum sim_type type, struct sockaddr_storage *local, socklen_t len,
+                  int host, bool shared);
 /* What a socket that will connect was asked to have: 0, or why it cannot. */
 int eddy_sim_prepare(struct sim *s, struct sim_slot *client,
                      const struct eddy_socket_options *options);
@@ -220,6 +234,12 @@ void eddy_sim_close(struct sim *s, struct sim_slot *slot);
 void eddy_sim_kill(struct sim *s, struct sim_slot *slot);
 void eddy_sim_reset(struct sim *s, struct sim_slot *slot); /* both ends, now */
 
+/* sim_datagram.c */
+extern const struct eddy_datagram_ops eddy_sim_datagrams;
+void eddy_sim_datagrams_arrive(struct sim *s, struct sim_slot *slot);
+unsigned eddy_sim_datagrams_ready(const struct sim_slot *slot); /* EDDY_READABLE, or 0 */
+void eddy_sim_datagrams_free(struct sim_slot *slot);
+
 /* sim_host.c */
 int eddy_sim_host_find(const struct sim *s, const char *name); /* -ENOENT; NULL is "" */
 int eddy_sim_host_have(struct sim *s, const char *name);
@@ -229,6 +249,7 @@ int eddy_sim_host_here(struct sim *s); /* of the code that runs */
 int eddy_sim_host_at(const struct sim *s, const struct sockaddr_storage *addr, int own);
 void eddy_sim_host_address(int host, int family, struct sockaddr_storage *addr);
 int eddy_sim_lookup(struct sim *s, struct sim_slot *errand, struct eddy_op *op);
+bool eddy_sim_lookup_submit(struct sim *s, struct eddy_op *op); /* as a driver's submit */
 void eddy_sim_host_free(struct sim_host *host);
 
 /* sim_fault.c */
@@ -284,6 +305,8 @@ int eddy_sim_file_do(struct sim *s, struct sim_slot *errand, struct eddy_op *op)
 /* driver_sim.c */
 /* Of the simulation made last; 0: none. For reports about what failed under it. */
 EDDY_PRIVATE uint64_t eddy__sim_last_seed(bool forget);
+
+/* sim_refuse.c */
 int eddy_sim_refused(struct sim *s,
                      const char *what); /* -EDDY_ESIM, and the log hears of it once */
 

@@ -11,7 +11,7 @@
 
 static int check(const struct eddy_sim_fault *f)
 {
-    bool is_known = f->kind >= EDDY_SIM_LATENCY && f->kind <= EDDY_SIM_DISK;
+    bool is_known = f->kind >= EDDY_SIM_LATENCY && f->kind <= EDDY_SIM_DUPLICATE;
     bool is_time = f->at_ms >= 0 && f->at_ms < INT64_MAX / 2000000 &&
                    (f->until_ms == 0 || f->until_ms > f->at_ms) &&
                    f->until_ms < INT64_MAX / 2000000;

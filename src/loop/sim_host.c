@@ -142,3 +142,14 @@ int eddy_sim_lookup(struct sim *s, struct sim_slot *errand, struct eddy_op *op)
     }
     return count ? (int)count : -EDDY_ENONAME;
 }
+
+bool eddy_sim_lookup_submit(struct sim *s, struct eddy_op *op)
+{
+    int here = eddy_sim_host_here(s);
+    const struct eddy_sim_fault *slow = eddy_sim_rule(
+        s, EDDY_SIM_LATENCY, here, eddy_sim_host_find(s, op->lookup.of->name), 0);
+    /* Asked of a cache nearby, unless a row says more. */
+    int64_t delay_ns = slow ? eddy_sim_delay(s, slow) : 50000 * (int64_t)(1 + eddy_sim_roll(s, 8));
+
+    return !eddy_sim_errand(s, op, delay_ns);
+}

@@ -39,7 +39,7 @@ in_port_t eddy_sim_port(const struct sockaddr_storage *addr)
     return ((const struct sockaddr_in *)addr)->sin_port;
 }
 
-static bool is_any(const struct sockaddr_storage *a)
+bool eddy_sim_is_any(const struct sockaddr_storage *a)
 {
     size_t len;
     const uint8_t *ip = ip_of(a, &len);
@@ -50,14 +50,21 @@ static bool is_any(const struct sockaddr_storage *a)
     return true;
 }
 
-/* Whether an address given to connect, or to another listen, means this listener on that host. */
-static bool is_match(struct sim_slot *listener, struct sockaddr_storage *addr, socklen_t len,
-                     int host)
+bool eddy_sim_is_same(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+    size_t a_len, b_len;
+    const uint8_t *a_ip = ip_of(a, &a_len), *b_ip = ip_of(b, &b_len);
+
+    return a_len == b_len && eddy_sim_port(a) == eddy_sim_port(b) && memcmp(a_ip, b_ip, a_len) == 0;
+}
+
+bool eddy_sim_is_match(struct sim_slot *listener, enum sim_type type, struct sockaddr_storage *addr,
+                       socklen_t len, int host)
 {
     struct sockaddr_storage *local = &listener->local;
     size_t n, addr_n;
 
-    if (listener->type != SIM_LISTENER || listener->reset || listener->host != host)
+    if (listener->type != type || listener->reset || listener->host != host)
         return false;
     if (local->ss_family == AF_UNIX || addr->ss_family == AF_UNIX)
         return local->ss_family == addr->ss_family && listener->local_len == len &&
@@ -66,10 +73,10 @@ static bool is_match(struct sim_slot *listener, struct sockaddr_storage *addr, s
         return false;
     const uint8_t *ip = ip_of(local, &n);
     const uint8_t *addr_ip = ip_of(addr, &addr_n);
-    if (is_any(local))
+    if (eddy_sim_is_any(local))
         return local->ss_family == addr->ss_family ||
                (local->ss_family == AF_INET6 && !listener->v6_only);
-    return n == addr_n && (is_any(addr) || memcmp(ip, addr_ip, n) == 0);
+    return n == addr_n && (eddy_sim_is_any(addr) || memcmp(ip, addr_ip, n) == 0);
 }
 
 static struct sim_slot *find_listener(struct sim *s, struct sockaddr_storage *addr, socklen_t len,
@@ -80,7 +87,7 @@ static struct sim_slot *find_listener(struct sim *s, struct sockaddr_storage *ad
 
     for (size_t i = 0; i < s->slot_count; i++) {
         struct sim_slot *slot = s->slots[i];
-        if (!is_match(slot, addr, len, host))
+        if (!eddy_sim_is_match(slot, SIM_LISTENER, addr, len, host))
             continue;
         /* Of several with reuse_port, each is as likely. */
         if (eddy_sim_roll(s, ++matches) == 0)
@@ -111,6 +118,27 @@ static uint16_t take_port(struct sim *s)
     return s->next_port++;
 }
 
+static bool is_taken(const struct sim *s, enum sim_type type, struct sockaddr_storage *addr,
+                     socklen_t len, int host, bool shared)
+{
+    for (size_t i = 0; i < s->slot_count; i++)
+        if (eddy_sim_is_match(s->slots[i], type, addr, len, host) &&
+            !(shared && s->slots[i]->reuse_port))
+            return true;
+    return false;
+}
+
+int eddy_sim_bind(struct sim *s, enum sim_type type, struct sockaddr_storage *local, socklen_t len,
+                  int host, bool shared)
+{
+    if (local->ss_family == AF_UNIX || *port_of(local))
+        return is_taken(s, type, local, len, host, shared) ? -EADDRINUSE : 0;
+    do
+        *port_of(local) = htons(take_port(s));
+    while (is_taken(s, type, local, len, host, false));
+    return 0;
+}
+
 int eddy_sim_listen(struct eddy_driver *d, const struct sockaddr *addr, socklen_t len, int backlog,
                     const struct eddy_socket_options *options)
 {
@@ -130,15 +158,9 @@ int eddy_sim_listen(struct eddy_driver *d, const struct sockaddr *addr, socklen_
         return -EADDRNOTAVAIL;
     if (s->hosts[host]->down)
         return -ENETDOWN;
-    if (local.ss_family != AF_UNIX && *port_of(&local) == 0) {
-        do
-            *port_of(&local) = htons(take_port(s));
-        while (find_listener(s, &local, len, host));
-    }
-    for (size_t i = 0; i < s->slot_count; i++)
-        if (is_match(s->slots[i], &local, len, host) && !(reuse_port && s->slots[i]->reuse_port))
-            return -EADDRINUSE;
-    r = eddy_sim_slot_new(s, SIM_LISTENER, &slot);
+    r = eddy_sim_bind(s, SIM_LISTENER, &local, len, host, reuse_port);
+    if (r == 0)
+        r = eddy_sim_slot_new(s, SIM_LISTENER, &slot);
     if (r < 0)
         return r;
     slot->host = (uint16_t)host;
@@ -158,7 +180,7 @@ int eddy_sim_address(struct eddy_driver *d, int fd, bool peer, struct sockaddr_s
 
     if (!slot)
         return eddy_sim_not_ours(s, fd);
-    if (peer && slot->type != SIM_STREAM)
+    if (peer && slot->type != SIM_STREAM && !(slot->type == SIM_DATAGRAM && slot->remote_len))
         return -ENOTCONN;
     *ret_addr = peer ? slot->remote : slot->local;
     *ret_len = peer ? slot->remote_len : slot->local_len;
@@ -188,7 +210,7 @@ static void name_client(struct sim *s, struct sim_slot *client)
 {
     bool same = client->host == client->remote_host;
 
-    if (client->local_len && !is_any(&client->local)) {
+    if (client->local_len && !eddy_sim_is_any(&client->local)) {
         if (*port_of(&client->local) == 0)
             *port_of(&client->local) = htons(take_port(s));
         return;
@@ -451,6 +473,8 @@ void eddy_sim_close(struct sim *s, struct sim_slot *slot)
         c->shut = true;
         eddy_sim_close(s, c);
     }
+    if (slot->type == SIM_DATAGRAM)
+        eddy_sim_datagrams_free(slot);
     struct sim_slot *peer = slot->peer;
     if (peer) {
         if (!slot->reset && slot->arrived + slot->flying > 0)

@@ -71,6 +71,7 @@ int eddy_sim_slot_new(struct sim *s, enum sim_type type, struct sim_slot **ret_s
     assert(slot->type == SIM_FREE && slot->events == 0 && !slot->in);
     *slot = (struct sim_slot){ .type = type, .index = index };
     eddy_list_init(&slot->queue);
+    eddy_list_init(&slot->coming);
     *ret_slot = slot;
     return 0;
 }
