@@ -47,6 +47,9 @@ static int change(struct eddy_udp *u, const char *group, const struct eddy_udp_j
     struct eddy_address a, source;
     unsigned index = 0;
 
+    int r = eddy__sim_refuse(u->loop, "groups");
+    if (r < 0)
+        return explain(o, r, verb, group);
     if (u->family == AF_UNIX)
         return explain(o, -EOPNOTSUPP, verb, group);
     if (eddy_address_of_ip(eddy_slice_of(group), 0, &a) != 0 || !is_group(&a))
@@ -56,12 +59,11 @@ static int change(struct eddy_udp *u, const char *group, const struct eddy_udp_j
         return eddy_error_set(o ? o->error : NULL, -EINVAL, 0,
                               "%.60s is of IPv6, and the socket is not", group);
     if (o && o->interface) {
-        int r = eddy_udp_interface_index(o->interface, &index);
+        r = eddy_udp_interface_index(o->interface, &index);
         if (r < 0)
             return explain(o, r, verb, group);
     }
     const int level = eddy_address_family(&a) == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
-    int r;
     if (o && o->source) {
         if (eddy_address_of_ip(eddy_slice_of(o->source), 0, &source) != 0 ||
             eddy_address_family(&source) != eddy_address_family(&a))

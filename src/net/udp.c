@@ -249,6 +249,31 @@ static int open_socket(struct eddy_udp *u, struct ends *e, const struct eddy_udp
     return 0;
 }
 
+static int open_simulated(struct eddy_udp *u, struct ends *e, const struct eddy_udp_options *o,
+                          struct eddy_error *err)
+{
+    const struct eddy_datagram_ops *sim = eddy_udp_simulated(u);
+    struct eddy_driver *d = u->loop->driver;
+    const int peer_family = eddy_address_family(&e->peer);
+
+    if (!e->local.len && peer_family == AF_UNIX)
+        e->local = e->peer; /* to be refused as such */
+    else if (!e->local.len)
+        (void)eddy_address_parse(peer_family == AF_INET ? "0.0.0.0:0" : "[::]:0", 0, &e->local,
+                                 NULL);
+    u->family = eddy_address_family(&e->local);
+    int r = eddy_udp_options_set(u, o);
+    if (r < 0)
+        return r; /* it has said why */
+    u->fd = sim->open(d, (const struct sockaddr *)&e->local.storage, e->local.len,
+                      o && (o->reuse_addr || o->reuse_port), o && o->v6_only);
+    if (u->fd < 0)
+        return explain(err, u->fd, "bind to", e->local_text);
+    if (e->peer.len)
+        r = sim->connect(d, u->fd, (const struct sockaddr *)&e->peer.storage, e->peer.len);
+    return r < 0 ? explain(err, r, "connect to", e->peer_text) : 0;
+}
+
 static void note_port(struct eddy_udp *u)
 {
     struct eddy_address a = { 0 };
@@ -275,11 +300,12 @@ int eddy_udp_open(const char *local, const struct eddy_udp_options *options,
     u->fd = -1;
     eddy_udp_side_init(u, &u->in);
     eddy_udp_side_init(u, &u->out);
-    r = eddy__sim_refuse(loop, "datagrams");
-    if (r < 0)
-        explain(err, r, "open", ends.local_text);
-    else
-        r = open_socket(u, &ends, options, err);
+    r = eddy_udp_simulated(u) ? open_simulated(u, &ends, options, err)
+                              : open_socket(u, &ends, options, err);
+    if (r < 0 && u->fd >= 0 && eddy_udp_simulated(u)) {
+        eddy_udp_end_step(u); /* only the loop can close it */
+        return r;
+    }
     if (r < 0) {
         if (u->fd >= 0)
             eddy__sys.close(u->fd);

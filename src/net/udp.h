@@ -112,6 +112,12 @@ int eddy_udp_side_arm(struct eddy_udp *u, struct udp_side *side);
 void eddy_udp_side_disarm(struct eddy_udp *u, struct udp_side *side);
 void eddy_udp_calls_fail(struct udp_side *side, int why);
 
+/* Whose network it is: a simulation's, or NULL, the kernel's. */
+static inline const struct eddy_datagram_ops *eddy_udp_simulated(const struct eddy_udp *u)
+{
+    return u->loop->driver->ops->datagrams;
+}
+
 /* udp_message.c: as a call's try. */
 int eddy_udp_do_receive(struct eddy_udp *u, struct udp_call *c);
 int eddy_udp_do_receive_many(struct eddy_udp *u, struct udp_call *c);

@@ -119,6 +119,14 @@ static void told_message(const struct eddy_udp *u, struct msghdr *m, size_t len,
         told_control(u, m, d);
 }
 
+static ssize_t receive_message(struct eddy_udp *u, struct msghdr *m)
+{
+    const struct eddy_datagram_ops *sim = eddy_udp_simulated(u);
+
+    return sim ? sim->receive(u->loop->driver, u->fd, m)
+               : eddy__sys.recvmsg(u->fd, m, MSG_DONTWAIT);
+}
+
 int eddy_udp_do_receive(struct eddy_udp *u, struct udp_call *c)
 {
     struct iovec iov = { c->buf, c->len };
@@ -135,7 +143,7 @@ int eddy_udp_do_receive(struct eddy_udp *u, struct udp_call *c)
         m.msg_name = &c->from->storage;
         m.msg_namelen = sizeof c->from->storage;
     }
-    ssize_t n = eddy__sys.recvmsg(u->fd, &m, MSG_DONTWAIT);
+    ssize_t n = receive_message(u, &m);
     if (n < 0) {
         u->is_drained = n == -EAGAIN;
         return (int)n;
@@ -153,7 +161,7 @@ static int receive_one_by_one(struct eddy_udp *u, struct mmsghdr *headers, unsig
     unsigned n = 0;
 
     for (; n < count; n++) {
-        ssize_t r = eddy__sys.recvmsg(u->fd, &headers[n].msg_hdr, MSG_DONTWAIT);
+        ssize_t r = receive_message(u, &headers[n].msg_hdr);
         if (r < 0)
             return n ? (int)n : (int)r;
         headers[n].msg_len = (unsigned)r;
@@ -179,7 +187,8 @@ int eddy_udp_receive_batch(struct eddy_udp *u, struct eddy_datagram *at, size_t 
             b->headers[i].msg_hdr.msg_controllen = sizeof b->controls[i];
         }
     }
-    int n = eddy__sys.recvmmsg(u->fd, b->headers, wanted, MSG_DONTWAIT);
+    int n = eddy_udp_simulated(u) ? -ENOSYS
+                                  : eddy__sys.recvmmsg(u->fd, b->headers, wanted, MSG_DONTWAIT);
     if (n == -ENOSYS)
         n = receive_one_by_one(u, b->headers, wanted);
     u->is_drained = n == -EAGAIN || (n >= 0 && n < (int)wanted);
@@ -201,7 +210,9 @@ int eddy_udp_do_receive_many(struct eddy_udp *u, struct udp_call *c)
 
 static int send_message(struct eddy_udp *u, const struct msghdr *m)
 {
-    ssize_t n = eddy__sys.sendmsg(u->fd, m, MSG_DONTWAIT | MSG_NOSIGNAL);
+    const struct eddy_datagram_ops *sim = eddy_udp_simulated(u);
+    ssize_t n = sim ? sim->send(u->loop->driver, u->fd, m)
+                    : eddy__sys.sendmsg(u->fd, m, MSG_DONTWAIT | MSG_NOSIGNAL);
 
     return n < 0 ? (int)n : 0;
 }
@@ -291,7 +302,7 @@ static bool is_cutting(struct eddy_udp *u)
 
     if (!u->is_probed) {
         u->is_probed = true;
-        u->is_cutting = u->family != AF_UNIX &&
+        u->is_cutting = u->family != AF_UNIX && !eddy_udp_simulated(u) &&
                         eddy__sys.getsockopt(u->fd, IPPROTO_UDP, UDP_SEGMENT, &value, &len) == 0;
     }
     return u->is_cutting;
@@ -378,7 +389,9 @@ static bool is_refused_for_its_segments(struct eddy_udp *u, struct udp_call *c, 
 static int send_batch(struct eddy_udp *u, struct udp_call *c, struct udp_batch *b)
 {
     unsigned count = gather(u, c, b);
-    int n = eddy__sys.sendmmsg(u->fd, b->headers, count, MSG_DONTWAIT | MSG_NOSIGNAL);
+    int n = eddy_udp_simulated(u)
+                ? -ENOSYS
+                : eddy__sys.sendmmsg(u->fd, b->headers, count, MSG_DONTWAIT | MSG_NOSIGNAL);
 
     if (n == -ENOSYS)
         n = send_one_by_one(u, b->headers, count);

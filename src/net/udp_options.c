@@ -123,9 +123,30 @@ static const char *set_ip(struct eddy_udp *u, const struct eddy_udp_options *o, 
     return NULL;
 }
 
+/* A simulated network has no interfaces, no marks and no limits of reach. Sizes of buffers and all
+ * else that only a real one notices is taken for granted. */
+static int refuse_in_sim(const struct eddy_udp *u, const struct eddy_udp_options *o)
+{
+    const char *what = o->packet_info           ? "packet_info"
+                       : o->tell_tos            ? "tell_tos"
+                       : o->multicast_interface ? "multicast_interface"
+                       : o->interface           ? "interface"
+                                                : NULL;
+
+    if (!what)
+        return 0;
+    int r = eddy__sim_refuse(u->loop, "network interfaces and marks of datagrams");
+    return eddy_error_set(o->error, r, 0, "cannot set .%s: %s", what, eddy_strerror(r));
+}
+
 int eddy_udp_options_set(struct eddy_udp *u, const struct eddy_udp_options *o)
 {
     int r = 0;
+
+    if (eddy_udp_simulated(u)) {
+        u->is_gro = o && o->gro;
+        return o ? refuse_in_sim(u, o) : 0;
+    }
     const char *what = o ? set_general(u, o, &r) : NULL;
 
     if (!what && u->family == AF_UNIX) {
