@@ -34,7 +34,7 @@
  *
  *  rule                                                 test
  *  ---------------------------------------------------  ------------------------------------------
- *  The addresses are those that the server says         names_have_the_addresses_that_the_server_...
+ *  The addresses are those that the server says         names_have_the_addresses_that_the_...
  *  localhost is never asked for                         localhost_is_never_asked_for
  *  The hosts file is looked at before any server        the_hosts_file_is_looked_at_before_any_...
  *  ... or after, where nsswitch.conf says so            nsswitch_says_the_order
@@ -258,6 +258,7 @@ struct eddy_dns_options {
     const char *nsswitch;    /* NULL: /etc/nsswitch.conf; where there is none, "files dns" holds */
     int64_t timeout_ms;      /* of each try at a server; 0: 2 s */
     unsigned tries;          /* at each server; 0: 2 */
+    unsigned max_questions;  /* under way at a time, others wait their turn; 0: 128 */
     unsigned max_entries;    /* of the cache; 0: 1024 */
     size_t max_bytes;        /* of the cache; 0: 1 MiB */
     int64_t max_ttl_ms;      /* a longer TTL is cut to it; 0: an hour */

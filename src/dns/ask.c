@@ -138,13 +138,31 @@ int dns_question_servers(struct dns_room *room, struct dns_entry *e)
 
 static int put(struct dns_room *room, struct dns_entry *e)
 {
-    if (room->counts.waiting >= DNS_QUESTIONS_MAX)
-        return -EDDY_ERESOLVER;
+    if (room->counts.waiting >= room->set.max_questions) {
+        e->queued = true;
+        eddy_list_push(&room->queued, &e->told);
+        return 0;
+    }
     if (eddy_driver_is_simulated(room->loop->driver))
         return dns_question_simulated(room, e);
     if (e->type == DNS_TYPE_SYSTEM)
         return dns_question_system(room, e);
     return dns_question_servers(room, e);
+}
+
+void dns_ask_queued(struct dns_room *room)
+{
+    struct eddy_list *link;
+
+    while (room->counts.waiting < room->set.max_questions &&
+           (link = eddy_list_shift(&room->queued))) {
+        struct dns_entry *e = eddy_container_of(link, struct dns_entry, told);
+        e->queued = false;
+        if (put(room, e) == 0)
+            continue;
+        room->no_memory->refs++; /* or no channel: it is the same to who waits */
+        dns_cache_answer(room, e, room->no_memory);
+    }
 }
 
 int dns_ask(struct dns_room *room, const char *name, unsigned type, bool no_cache,
@@ -164,7 +182,7 @@ int dns_ask(struct dns_room *room, const char *name, unsigned type, bool no_cach
         return 1;
     }
     room->counts.misses++;
-    if (e->question || e->fresh)
+    if (e->question || e->fresh || e->queued)
         room->counts.shared++;
     else
         r = put(room, e);
@@ -185,7 +203,14 @@ void dns_ask_withdraw(struct dns_room *room, struct dns_ask *ask)
         return;
     ask->entry = NULL;
     eddy_list_remove(&ask->link);
+    if (!eddy_list_is_empty(&e->asks))
+        return;
     struct dns_question *q = e->question;
-    if (eddy_list_is_empty(&e->asks) && q && q->withdraw && q->withdraw(q))
+    if (e->queued) {
+        e->queued = false;
+        eddy_list_remove(&e->told);
         dns_cache_release(room, e);
+    } else if (q && q->withdraw && q->withdraw(q)) {
+        dns_cache_release(room, e);
+    }
 }

@@ -204,6 +204,7 @@ static void tell(struct eddy_soon *soon)
         dns_answer_put(a);
         dns_cache_release(room, e);
     }
+    dns_ask_queued(room);
     shrink(room);
     dns_room_sweep(room);
 }

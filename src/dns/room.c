@@ -45,6 +45,8 @@ static int settle(const struct eddy_dns_options *o, struct dns_settings *set, ch
     *set = (struct dns_settings){
         .timeout_ms = o->timeout_ms,
         .tries = o->tries < TRIES_MAX ? o->tries : TRIES_MAX,
+        .max_questions = o->max_questions ? o->max_questions
+                                          : 128, /* a burst that sockets have room for */
         .max_entries = o->max_entries ? o->max_entries : 1024,
         .max_bytes = o->max_bytes ? o->max_bytes : (size_t)1 << 20,
         .max_ttl_ms = or_else(o->max_ttl_ms, 3600000),
@@ -284,6 +286,7 @@ int dns_room_of(struct eddy_loop *loop, struct dns_room **ret_room)
     eddy_list_init(&room->used);
     eddy_list_init(&room->detached);
     eddy_list_init(&room->answered);
+    eddy_list_init(&room->queued);
     room->no_memory = dns_answer_failed(-ENOMEM, "out of memory");
     int r = room->no_memory ? settle(EDDY_OPT(dns, .no_cache = false), &set, path) : -ENOMEM;
     if (room->no_memory)

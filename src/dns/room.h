@@ -19,9 +19,6 @@
 
 #define DNS_NAME_MAX 255
 
-/* Questions under way at a time; one more is refused. */
-#define DNS_QUESTIONS_MAX 1024
-
 /* A type of our own: all addresses of a name, as getaddrinfo(3) gives and sorts them. */
 #define DNS_TYPE_SYSTEM 0
 
@@ -114,6 +111,7 @@ struct dns_settings {
     char *servers;      /* owned; NULL: resolv.conf's */
     int64_t timeout_ms; /* 0: resolv.conf's, or the default; so the next */
     unsigned tries;
+    unsigned max_questions; /* under way at a time; one more waits for its turn */
     unsigned max_entries;
     size_t max_bytes;
     int64_t max_ttl_ms;
@@ -139,6 +137,7 @@ struct dns_room {
     struct eddy_list used;     /* entries with an answer, the one used last first */
     struct eddy_list detached; /* entries that are asked for, and out of the table */
     struct eddy_list answered; /* entries whose asks are to be told */
+    struct eddy_list queued;   /* entries whose question has yet to be put */
     struct eddy_soon soon;
     struct eddy_dns_info counts;
     struct dns_answer *no_memory; /* made in time */
@@ -161,13 +160,14 @@ struct dns_question;
 struct dns_entry {
     struct dns_entry *next;        /* in its bucket */
     struct eddy_list link;         /* in room->used, ->detached */
-    struct eddy_list told;         /* in room->answered */
+    struct eddy_list told;         /* in room->answered, ->queued */
     struct eddy_list asks;         /* of struct dns_ask: who waits */
     struct dns_answer *answer;     /* kept; NULL: none */
     struct dns_answer *fresh;      /* just come, to be told to the asks */
     struct dns_question *question; /* under way */
     uint32_t hash;
     uint16_t type;
+    bool queued;   /* in room->queued */
     bool telling;  /* its asks are being told */
     bool detached; /* nobody finds it any more: freed when its question is over */
     char name[];   /* lower case, no dot at the end */
@@ -201,6 +201,7 @@ struct dns_ask {
 int dns_ask(struct dns_room *room, const char *name, unsigned type, bool no_cache,
             struct dns_ask *ask, const struct dns_answer **ret_answer);
 void dns_ask_withdraw(struct dns_room *room, struct dns_ask *ask);
+void dns_ask_queued(struct dns_room *room); /* put what waits for its turn, if there is room */
 
 void dns_question_end(struct dns_question *q); /* the room ends: nobody wants the answer */
 

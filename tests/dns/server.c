@@ -7,13 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { A = 1, CNAME = 5, SOA = 6, MX = 15, TXT = 16, AAAA = 28, SRV = 33 };
 enum { NOERROR = 0, SERVFAIL = 2, NXDOMAIN = 3 };
 
 static int fd = -1, tcp_fd = -1;
-static atomic_uint questions, tcp_questions;
+static atomic_uint questions, tcp_questions, tcp_open;
 static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
 static char log_text[8192];
 
@@ -274,6 +275,7 @@ static void *serve_tcp(void *unused)
         unsigned char head[2];
         if (s < 0)
             return NULL;
+        atomic_fetch_add(&tcp_open, 1);
         while (read_all(s, head, 2)) {
             m.len = (size_t)head[0] << 8 | head[1];
             if (m.len > 512 || !read_all(s, m.bytes, m.len) || !read_question(&m))
@@ -287,6 +289,7 @@ static void *serve_tcp(void *unused)
             send(s, m.bytes, m.len, MSG_NOSIGNAL);
         }
         close(s);
+        atomic_fetch_sub(&tcp_open, 1);
     }
 }
 
@@ -345,6 +348,12 @@ unsigned name_server_questions(void)
 unsigned name_server_tcp(void)
 {
     return atomic_load(&tcp_questions);
+}
+
+void name_server_settle(void)
+{
+    while (atomic_load(&tcp_open))
+        nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 }
 
 void name_server_log(char *text, size_t cap)

@@ -26,6 +26,8 @@ bool name_server_start(void);
 void name_server_release(void); /* answer what asked for slow.test */
 unsigned name_server_questions(void);
 unsigned name_server_tcp(void); /* those of them that came over TCP */
+void name_server_settle(
+    void); /* its ends of connections are closed: they are this process's, too */
 
 /* The questions since the last call, as "A good.test;AAAA good.test;". */
 void name_server_log(char *text, size_t cap);
