@@ -204,7 +204,7 @@ EDDY_TEST(a_wrong_group_says_what_is_wrong)
     struct eddy_error err = { 0 };
 
     EDDY_CHECK_EQ(eddy_udp_open("127.0.0.1:0", NULL, &u4), 0);
-    EDDY_CHECK_EQ(eddy_udp_open("unix:@eddy-udp-group", NULL, &un), 0);
+    EDDY_CHECK_EQ(eddy_udp_open("unix:group.sock", NULL, &un), 0);
     EDDY_CHECK_ERR(eddy_udp_join(u4, "10.0.0.1", EDDY_OPT(udp_join, .error = &err)), -EINVAL);
     EDDY_CHECK(strstr(err.text, "224.0.0.0/4") != NULL);
     EDDY_CHECK_ERR(eddy_udp_join(u4, "example.org", NULL), -EINVAL);
