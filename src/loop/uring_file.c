@@ -111,11 +111,13 @@ bool eddy_uring_file_to_thread(struct eddy_uring *u, struct eddy_op *op)
     struct eddy_file_op *f = eddy_file_op_of(op);
 
     f->work = (struct eddy_work){ .run = run, .done = came_home };
-    op->res = u->base.loop ? eddy__work_submit(u->base.loop, EDDY_WORK_FILES, &f->work)
-                           : -EOPNOTSUPP;
     op->more = false;
-    if (op->res < 0)
+    /* From the submit on the result is the thread's. */
+    int r = u->base.loop ? eddy__work_submit(u->base.loop, EDDY_WORK_FILES, &f->work) : -EOPNOTSUPP;
+    if (r < 0) {
+        op->res = r;
         return true;
+    }
     op->state = EDDY_URING_THREAD;
     eddy_driver_began(&u->base, op);
     return false;
