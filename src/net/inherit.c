@@ -178,7 +178,7 @@ static int listen_on(int fd, const struct eddy_listen_options *o,
     int flags = eddy__sys.fcntl(fd, F_GETFL, 0);
     l->keep_path = true;
     l->is_blocking = flags < 0 || !(flags & O_NONBLOCK);
-    net_listener_born(l, fd);
+    l->fd = fd;
     *ret_listener = l;
     return 0;
 }
@@ -221,10 +221,16 @@ int eddy_listen_inherited(const char *name, unsigned index,
     if (!eddy_loop_current())
         return eddy_error_set(o.error, eddy__loop_refusal(), 0, "no event loop");
     (void)eddy_inherited_count(NULL);
-    for (unsigned i = 0; i < inherited.count; i++)
-        if (has_name(i, name) && index-- == 0)
-            return take(i, &o, ret_listener);
-    return none(name, o.error);
+    struct eddy_listener *l;
+    unsigned i = 0;
+    while (i < inherited.count && (!has_name(i, name) || index-- > 0))
+        i++;
+    int r = i < inherited.count ? take(i, &o, &l) : none(name, o.error);
+    if (r < 0)
+        return r;
+    eddy__debug_born(l->loop, l, "a listener");
+    *ret_listener = l;
+    return 0;
 }
 
 int net_listen_inherited(const char *address, const struct eddy_listen_options *options,

@@ -66,12 +66,6 @@ void net_listener_drop(struct eddy_listener *l)
     eddy__free(l, sizeof *l);
 }
 
-void net_listener_born(struct eddy_listener *l, int fd)
-{
-    l->fd = fd;
-    eddy__debug_born(l->loop, l, "a listener");
-}
-
 /* Options that say nothing about such an address are a mistake that is told. */
 static int check_fit(const struct eddy_listen_options *o, int family, const char *address)
 {
@@ -129,7 +123,7 @@ static int listen_at(const char *address, const struct eddy_listen_options *o,
         net_listener_drop(l);
         return fd;
     }
-    net_listener_born(l, fd);
+    l->fd = fd;
     *ret_listener = l;
     return 0;
 }
@@ -146,9 +140,14 @@ int eddy_listen(const char *address, const struct eddy_listen_options *options,
         return eddy_error_set(o.error, r, 0, "cannot listen on %.60s: %s", address,
                               eddy_strerror(r));
     }
-    if (strncmp(address, "systemd:", 8) == 0 || strncmp(address, "fd:", 3) == 0)
-        return net_listen_inherited(address, &o, ret_listener);
-    return listen_at(address, &o, ret_listener);
+    const bool is_open = strncmp(address, "systemd:", 8) == 0 || strncmp(address, "fd:", 3) == 0;
+    struct eddy_listener *l;
+    int r = is_open ? net_listen_inherited(address, &o, &l) : listen_at(address, &o, &l);
+    if (r < 0)
+        return r;
+    eddy__debug_born(l->loop, l, "a listener");
+    *ret_listener = l;
+    return 0;
 }
 
 int eddy_listener_address(const struct eddy_listener *l, struct eddy_address *ret_address)

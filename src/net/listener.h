@@ -40,11 +40,10 @@ struct eddy_listener {
 /* Of l->proxy: a connection has its header, or the last one is gone that had to go. */
 void net_listener_told(void *ctx);
 
-/* listen.c: a listener without a socket yet; then either ends that. @options are complete. */
+/* listen.c: a listener without a socket yet: it gets one, or is dropped. @options are complete. */
 int net_listener_new(const struct eddy_address *address, const struct eddy_listen_options *options,
                      struct eddy_listener **ret_listener);
 void net_listener_drop(struct eddy_listener *l);
-void net_listener_born(struct eddy_listener *l, int fd);
 
 /* inherit.c: at "systemd:...", "fd:...". */
 int net_listen_inherited(const char *address, const struct eddy_listen_options *options,
