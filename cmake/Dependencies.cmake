@@ -15,6 +15,10 @@ pkg_check_modules(OPENSSL QUIET IMPORTED_TARGET openssl>=3.0)
 # Nobody needs it on Linux; where it stands, the kqueue poller is built over it and tested.
 pkg_check_modules(KQUEUE QUIET IMPORTED_TARGET libkqueue)
 pkg_check_modules(CMOCKA QUIET IMPORTED_TARGET cmocka)
+pkg_check_modules(EDIT QUIET IMPORTED_TARGET libedit)
+if(NOT EDIT_FOUND)
+  message(STATUS "line: libeddy-line is left out, libedit was not found")
+endif()
 
 if(URING_FOUND)
   message(STATUS "uring: liburing ${URING_VERSION}")

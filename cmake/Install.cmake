@@ -48,6 +48,7 @@ endif()
 
 eddy_pkgconfig(eddy "Non-blocking I/O for C: pollers, loop, tasks, streams" PRIVATE ${private})
 eddy_pkgconfig(eddy-tls "TLS for eddy's streams" REQUIRES eddy PRIVATE openssl)
+eddy_pkgconfig(eddy-line "Lines typed by people, on eddy" REQUIRES eddy PRIVATE libedit)
 eddy_pkgconfig(eddy-http "HTTP server and client on eddy" REQUIRES eddy eddy-tls PRIVATE ${llhttp})
 eddy_pkgconfig(eddy-web "Web framework on eddy" REQUIRES eddy eddy-http)
 eddy_pkgconfig(eddy-serve "Serving an eddy application" REQUIRES eddy eddy-web)

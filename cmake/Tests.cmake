@@ -41,7 +41,7 @@ if((CMOCKA_FOUND OR EDDY_CHECK_PLAIN) AND EDDY_LIBRARIES)
   target_link_libraries(eddy_check PUBLIC eddy_cmocka)
 
   file(GLOB support CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/support/*.c)
-  if(support AND NOT EDDY_ROOMS)
+  if(support)
     add_library(tests_support STATIC ${support})
     target_include_directories(tests_support PRIVATE ${PROJECT_SOURCE_DIR}/tests)
     target_link_libraries(tests_support PUBLIC eddy_all_static)

@@ -30,6 +30,7 @@
 #include <eddy/inspect.h>
 #include <eddy/json.h>
 #include <eddy/keys.h>
+#include <eddy/line.h>
 #include <eddy/local.h>
 #include <eddy/lock.h>
 #include <eddy/log.h>

@@ -1,9 +1,9 @@
 /*
  * stream/transport_fd.c - a transport over any descriptors: pipes, terminals, devices, files
  *
- * READ and WRITE of loop/file_op.h carry it; they wait as what is behind the descriptor demands, and
- * never change whether it blocks. `in_op` is a READ into the buffer while the protocol has resumed, or
- * into a task's memory while one reads; writing is fd_write.c's.
+ * READ and WRITE of loop/file_op.h carry it; they wait as what is behind the descriptor demands,
+ * and never change whether it blocks. `in_op` is a READ into the buffer while the protocol has
+ * resumed, or into a task's memory while one reads; writing is fd_write.c's.
  *
  *   input    OPEN -> ENDED or FAILED (remembered, and told when the protocol is resumed)
  *   output   open -> failed (out_error) or finished
@@ -11,7 +11,8 @@
  *            -ECANCELED -> CLOSE of what is owned -> closed() -> freed
  *
  * The buffer lives while the protocol has resumed, while a READ into it is on its way, and while it
- * holds bytes: what came although the protocol had paused. Those are delivered before anything else.
+ * holds bytes: what came although the protocol had paused. Those are delivered before anything
+ * else.
  */
 #include "base/memory.h"
 #include "base/sys.h"

@@ -96,6 +96,16 @@ bool role_is_raw(int fd)
     return !(role_modes(fd).c_lflag & (ICANON | ECHO));
 }
 
+bool role_becomes_raw(int fd)
+{
+    for (int i = 0; i < 60000; i++) {
+        if (role_is_raw(fd))
+            return true;
+        usleep(1000);
+    }
+    return EDDY_CHECK_FAIL("it never became raw again");
+}
+
 bool role_expect(int fd, const char *text)
 {
     char seen[4096];

@@ -45,6 +45,7 @@ pid_t role_on(const char *name, const int pty[2]);
 struct termios role_modes(int fd);
 bool role_same(const struct termios *a, const struct termios *b);
 bool role_is_raw(int fd);
+bool role_becomes_raw(int fd); /* waits for it */
 
 /* All that a raw terminal can switch on, and what is written for it. */
 #define ALL_ON .screen = true, .hide_cursor = true, .paste = true, .focus = true, .mouse = true

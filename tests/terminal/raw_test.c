@@ -4,7 +4,7 @@
  * backends: select poll epoll uring sim
  */
 #include "check.h"
-#include "role.h"
+#include "support/role.h"
 
 #include <eddy/loop.h>
 #include <eddy/task.h>
@@ -297,16 +297,6 @@ EDDY_TEST(the_last_one_gives_the_signals_back)
 
 /* --- stops, forks ---------------------------------------------------------------------------------- */
 
-static bool becomes_raw(int fd)
-{
-    for (int i = 0; i < 60000; i++) {
-        if (role_is_raw(fd))
-            return true;
-        usleep(1000);
-    }
-    return EDDY_CHECK_FAIL("it never became raw again");
-}
-
 /* Of a session, the leader is orphaned and cannot be stopped: so there is a shell between. */
 ROLE(stopped)
 {
@@ -353,13 +343,13 @@ EDDY_TEST(a_stop_restores_and_going_on_is_raw_again)
     pid_t shell = role_on("stopped", pty);
     for (int i = 0; i < 2; i++) {
         role_expect(pty[0], i ? ON : "raw!");
-        if (!becomes_raw(pty[1]))
+        if (!role_becomes_raw(pty[1]))
             break;
         EDDY_CHECK_EQ(kill(-tcgetpgrp(pty[0]), SIGTSTP), 0);
         role_expect(pty[0], OFF);
     }
     role_expect(pty[0], ON);
-    becomes_raw(pty[1]);
+    role_becomes_raw(pty[1]);
     EDDY_CHECK_EQ(kill(-tcgetpgrp(pty[0]), SIGTERM), 0);
     EDDY_CHECK_EQ(role_end(shell), SIGTERM);
     const struct termios after = role_modes(pty[1]);

@@ -7,7 +7,7 @@
 #include "base/fault.h"
 #include "check.h"
 #include "loop/loop.h"
-#include "role.h"
+#include "support/role.h"
 
 #include <eddy/loop.h>
 #include <eddy/stdio.h>

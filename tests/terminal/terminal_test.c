@@ -8,7 +8,7 @@
 #include "base/sys.h"
 #include "check.h"
 #include "loop/loop.h"
-#include "role.h"
+#include "support/role.h"
 
 #include <eddy/loop.h>
 #include <eddy/signal.h>
