@@ -202,7 +202,7 @@ eddy_library(eddy-tls ROOMS tls tls/net NEEDS eddy)
 eddy_library(eddy-line ROOMS line NEEDS eddy)
 eddy_library(eddy-http ROOMS codec/http http NEEDS eddy-tls eddy)
 eddy_library(eddy-web ROOMS web NEEDS eddy-http eddy)
-eddy_library(eddy-serve ROOMS serve NEEDS eddy-web eddy-http eddy)
+eddy_library(eddy-serve ROOMS serve NEEDS eddy-web eddy-http eddy-tls eddy)
 
 get_property(EDDY_LIBRARIES GLOBAL PROPERTY EDDY_LIBRARIES)
 get_property(EDDY_ROOMS_BUILT GLOBAL PROPERTY EDDY_ROOMS_BUILT)

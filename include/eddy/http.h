@@ -28,6 +28,7 @@ struct eddy_transport;
 struct eddy_reply;
 struct eddy_http_server;
 struct eddy_app;
+struct eddy_tls;
 
 /* A path parameter: /users/{id} makes { "id", "42" }, percent-decoded. */
 struct eddy_param {
@@ -212,6 +213,8 @@ struct eddy_http_options {
     bool cancel_on_eof;         /* the client's end of input cancels its handler, too */
     const struct eddy_app *app; /* for requests' ->app; set by the framework */
     const void *ctx;            /* eddy_request_ctx() */
+    struct eddy_tls *tls;       /* https: over every connection of the listener; shared, not taken;
+                                 * the handshake has limits.head_timeout_ms; NULL: plain */
 };
 
 /**

@@ -19,6 +19,8 @@ struct eddy_serve_options {
     const char *backend; /* NULL: $EDDY_BACKEND, or the default */
     int64_t grace_ms;    /* for running requests at the end; 0: 1500; negative: none */
     bool quiet;          /* nothing on standard error but errors */
+    const char *cert;    /* https: PEM, ours, then the intermediate ones; NULL: http */
+    const char *key;     /* PEM; NULL: in cert */
     const struct eddy_listen_options *listen; /* of eddy/net.h: a PROXY header, ...; may be NULL */
 };
 
@@ -32,11 +34,12 @@ struct eddy_serve_options {
  * overflow report, and raises the soft limit on descriptors (RLIMIT_NOFILE), but for the backend
  * select. The first signal stops accepting and gives running requests their grace, then cancels
  * them with 503; a second one cancels at once. SIGQUIT (Ctrl-\) has all tasks written down with
- * their stacks: eddy/inspect.h.
+ * their stacks: eddy/inspect.h. With .cert SIGHUP has the certificate and its key read again; when
+ * they cannot be used, those that were go on.
  *
  * Return: 0 after a signal; or negative, with a text on standard error that says what to mend:
- * -EADDRINUSE, -EACCES, -EDDY_EBACKEND, -EINVAL (routes, address), -ENOMEM, what eddy_listen() and
- * start returned; without one -ECANCELED, -ETIMEDOUT, -EDEADLK (a callback).
+ * -EADDRINUSE, -EACCES, -EDDY_EBACKEND, -EDDY_ETLS, -EINVAL (routes, address), -ENOMEM, what
+ * eddy_listen() and start returned; without one -ECANCELED, -ETIMEDOUT, -EDEADLK (a callback).
  * Source: uvicorn.   Since: 0.1
  */
 EDDY_API int eddy_serve(const struct eddy_app *app, const struct eddy_serve_options *options);

@@ -10,6 +10,7 @@
 #include "http/framework.h"
 
 #include <eddy/net.h>
+#include <eddy/tls.h>
 
 static const struct eddy_http_limits default_limits = {
     .head = 32768,
@@ -46,11 +47,23 @@ static void fill_limits(struct eddy_http_limits *limits)
 
 /* --- connections come and go ----------------------------------------------------------------- */
 
+/* The handshake is the first thing that the head's time is spent on. */
+static int secure(struct eddy_http_server *server, struct eddy_transport **t)
+{
+    struct eddy_transport *below = *t;
+    int r = server->tls ? eddy_tls_wrap(server->tls, below, NULL, t) : 0;
+
+    if (r < 0)
+        eddy_transport_close(below, r);
+    return r;
+}
+
 static void on_accept(void *ctx, struct eddy_transport *t)
 {
     struct eddy_http_server *server = ctx;
 
-    (void)eddy_server_admit(server, t);
+    if (secure(server, &t) == 0)
+        (void)eddy_server_admit(server, t);
     if (server->stats.connections >= server->limits.connections && server->listener) {
         server->full = true;
         eddy__listener_stop(server->listener);
@@ -76,6 +89,7 @@ static void server_free(struct eddy_http_server *server)
     assert(eddy_list_is_empty(&server->conns) && eddy_list_is_empty(&server->waiters));
     eddy__timer_stop(server->loop, &server->grace);
     eddy__scope_close(&server->scope, NULL, NULL);
+    eddy_tls_free(server->tls);
     if (server->free_owned)
         server->free_owned(server->owned);
     eddy__free(server->name, server->name_len + 1);
@@ -259,6 +273,8 @@ static void copy_options(struct eddy_http_server *server, const struct eddy_http
     server->cancel_on_eof = own.cancel_on_eof;
     server->app = own.app;
     server->ctx = own.ctx;
+    if (own.tls)
+        server->tls = eddy__tls_share(own.tls);
 }
 
 int eddy__http_serve_owned(struct eddy_listener *listener, eddy_handler_fn *handler,

@@ -84,7 +84,8 @@ struct eddy_http_server {
     bool orphan;   /* freed by eddy_http_server_free() in a callback: goes with the last conn */
     const struct eddy_app *app;
     const void *ctx;
-    void *owned; /* the framework's router, which goes with the server */
+    struct eddy_tls *tls; /* over what the listener brings; shared; NULL: plain */
+    void *owned;          /* the framework's router, which goes with the server */
     void (*free_owned)(void *owned);
     struct eddy_header *scratch; /* limits.headers of them: a head is parsed into it */
     struct eddy__http1_limits scan_limits;

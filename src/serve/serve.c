@@ -21,6 +21,7 @@
 #include <eddy/net.h>
 #include <eddy/serve.h>
 #include <eddy/task.h>
+#include <eddy/tls.h>
 
 #include <signal.h>
 #include <stdarg.h>
@@ -40,6 +41,7 @@ struct serving {
     struct eddy_loop *own_loop;        /* made here, freed here; else NULL */
     struct eddy_listener *listener;
     struct eddy_http_server *server;
+    struct eddy_tls *tls;       /* NULL: plain http */
     unsigned signals;           /* that came so far */
     int signo;                  /* the first one */
     struct eddy_wait *awaiting; /* who waits for one more signal; NULL */
@@ -97,18 +99,34 @@ static int await_signals(struct serving *s, unsigned count)
     return 0;
 }
 
+static void on_hangup(void *ctx, int signo)
+{
+    struct serving *s = ctx;
+    struct eddy_error err = { 0 };
+
+    (void)signo;
+    if (eddy_tls_server_reload(s->tls, &err) < 0)
+        complain(err.code, "the certificate stays as it was: %s", err.text);
+    else if (!s->options.quiet)
+        fprintf(stderr, "eddy: the certificate was read again\n");
+}
+
 static int take_signals(struct serving *s, struct eddy_loop *loop)
 {
     int r = eddy_loop_on_signal(loop, SIGINT, on_signal, s);
     if (r == 0)
         r = eddy_loop_on_signal(loop, SIGTERM, on_signal, s);
+    if (r == 0 && s->tls)
+        r = eddy_loop_on_signal(loop, SIGHUP, on_hangup, s);
     if (r == 0)
         (void)eddy_dump_on_signal(SIGQUIT); /* a program that took it knows why */
     return r < 0 ? complain(r, "cannot listen for signals: %s", eddy_strerror(r)) : 0;
 }
 
-static void give_signals_back(struct eddy_loop *loop)
+static void give_signals_back(const struct serving *s, struct eddy_loop *loop)
 {
+    if (s->tls)
+        eddy_loop_on_signal(loop, SIGHUP, NULL, NULL);
     eddy_loop_on_signal(loop, SIGINT, NULL, NULL);
     eddy_loop_on_signal(loop, SIGTERM, NULL, NULL);
     (void)eddy_dump_on_signal(0);
@@ -276,7 +294,24 @@ static void banner(const struct serving *s)
     eddy_address_format(&address, text, sizeof text);
     eddy_loop_info(eddy_loop_current(), &info);
     fprintf(stderr, "eddy: serving `%s` on %s%s (%s), Ctrl-C ends it\n", s->name,
-            strncmp(text, "unix:", 5) == 0 ? "" : "http://", text, info.backend);
+            strncmp(text, "unix:", 5) == 0 ? ""
+            : s->tls                       ? "https://"
+                                           : "http://",
+            text, info.backend);
+}
+
+static int load_certificate(struct serving *s)
+{
+    const struct eddy_serve_options *o = &s->options;
+    struct eddy_error err = { 0 };
+
+    if (o->key && !o->cert)
+        return complain(-EINVAL, "a .key without a .cert");
+    int r = o->cert ? eddy_tls_server_new(EDDY_OPT(tls_server, .cert_file = o->cert,
+                                                   .key_file = o->key, .alpn = "http/1.1"),
+                                          &s->tls, &err)
+                    : 0;
+    return r < 0 ? complain(r, "cannot serve https: %s", err.text) : 0;
 }
 
 static int start(struct serving *s)
@@ -289,7 +324,7 @@ static int start(struct serving *s)
             return complain(r, "`%s` did not start: %s", s->name, eddy_strerror(r));
     }
     banner(s);
-    int r = eddy_app_serve(s->app, listener, NULL, &s->server);
+    int r = eddy_app_serve(s->app, listener, EDDY_OPT(http, .tls = s->tls), &s->server);
     if (r < 0) {
         if (s->app->stop)
             s->app->stop();
@@ -350,7 +385,9 @@ static int run(struct serving *s)
     if (!loop)
         return complain(eddy__loop_refusal(), "no event loop");
     raise_descriptor_limit();
-    int r = listen_on(s);
+    int r = load_certificate(s);
+    if (r == 0)
+        r = listen_on(s);
     if (r == 0)
         r = take_signals(s, loop);
     if (r == 0)
@@ -361,7 +398,8 @@ static int run(struct serving *s)
         stop(s, grace_ms < 0 || r < 0 ? 0 : grace_ms);
     }
     eddy_listener_free(s->listener);
-    give_signals_back(loop);
+    give_signals_back(s, loop);
+    eddy_tls_free(s->tls);
     return r;
 }
 
