@@ -57,13 +57,12 @@ static int skip_name(struct reader *r)
 {
     /* No expansion needed: labels up to a pointer or the root. */
     while (r->at < r->end) {
-        unsigned n = *r->at;
-        if (n >= 0xc0) {
-            r->at += 2;
-            return r->at <= r->end ? 0 : -EDDY_ERESOLVER;
-        }
-        r->at += n + 1;
-        if (n == 0)
+        const unsigned n = *r->at;
+        const unsigned skip = n >= 0xc0 ? 2 : n + 1;
+        if (skip > r->end - r->at)
+            break;
+        r->at += skip;
+        if (n == 0 || n >= 0xc0)
             return 0;
     }
     return -EDDY_ERESOLVER;
@@ -240,14 +239,14 @@ static int decode_no(const struct reader *r, bool is_name, unsigned authority,
 
 int dns_decode(const unsigned char *message, int len, unsigned type, struct dns_answer **ret_answer)
 {
-    struct reader r = {
-        .message = message, .at = message + HEAD, .end = message + len, .len = len
-    };
+    struct reader r = { .message = message, .len = len };
     struct sum sum;
     char *text;
 
     if (!message || len < HEAD)
         return -EDDY_ERESOLVER;
+    r.at = message + HEAD;
+    r.end = message + len;
     unsigned questions = u16(message + 4), answers = u16(message + 6), authority = u16(message + 8);
     for (; questions > 0; questions--) {
         int x = skip_name(&r);

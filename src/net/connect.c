@@ -54,7 +54,7 @@ static int explain(struct eddy_error *err, int r, const char *address,
         return dns_explain(err, r, eddy_slice_of(address), how->why);
     if (how->tried < 2)
         return eddy_error_set(err, r, 0, "cannot connect to %.80s: %s", address, eddy_strerror(r));
-    return eddy_error_set(err, r, 0, "cannot connect to %.40s: %s (tried %s)", address,
+    return eddy_error_set(err, r, 0, "cannot connect to %.30s: %s (tried %s)", address,
                           eddy_strerror(r), how->addresses);
 }
 

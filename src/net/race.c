@@ -188,11 +188,10 @@ static void report(const struct race *r, struct net_race_report *to)
 
     *to = (struct net_race_report){ .tried = (unsigned)r->count, .why = r->host.why };
     for (size_t i = 0; i < r->count; i++) {
-        struct eddy_address bare = r->at[i].address;
-        char text[EDDY_ADDRESS_TEXT];
-        eddy_address_set_port(&bare, 0);
-        eddy_address_format(&bare, text, sizeof text);
-        text[strlen(text) - 2] = '\0'; /* ":0" */
+        char buf[EDDY_ADDRESS_TEXT];
+        eddy_address_format(&r->at[i].address, buf, sizeof buf);
+        *strrchr(buf, buf[0] == '[' ? ']' : ':') = '\0'; /* without the port */
+        const char *text = buf + (buf[0] == '[');
         const size_t room = sizeof to->addresses - len - (i + 1 < r->count ? 14 : 1);
         if (strlen(text) + 2 > room) {
             snprintf(to->addresses + len, sizeof to->addresses - len, ", %zu more", r->count - i);

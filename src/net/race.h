@@ -13,7 +13,7 @@
 /* How a race went, for the text of a failure. */
 struct net_race_report {
     unsigned tried;
-    char addresses[112]; /* as many of them as there is room for */
+    char addresses[64]; /* as many of them as a text has room for */
     const char *why;     /* the name did not resolve: a constant text */
 };
 

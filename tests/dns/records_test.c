@@ -181,10 +181,8 @@ static int decode(const char *hex, int answers, int authority, int rcode, unsign
                                    0,    (unsigned char)authority };
     int len = 12;
 
-    for (; *hex; hex += 2) {
+    for (; *(hex += strspn(hex, " ")); hex += 2) {
         unsigned byte;
-        while (*hex == ' ')
-            hex++;
         sscanf(hex, "%2x", &byte);
         message[len++] = (unsigned char)byte;
     }
