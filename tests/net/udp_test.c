@@ -172,13 +172,45 @@ EDDY_TEST(readers_are_served_in_their_order)
     for (int i = 0; i < 4; i++)
         EDDY_GO(&readers, read_one, .u = server, .buf = buf[i], .result = &result[i]);
     EDDY_CHECK_EQ(eddy_yield(), 0); /* they wait now */
-    for (int i = 0; i < 4; i++)
-        EDDY_CHECK_EQ(eddy_udp_send(client, NULL, &"abcd"[i], 1), 0);
+    for (int i = 0; i < 5; i++)
+        EDDY_CHECK_EQ(eddy_udp_send(client, NULL, &"abcde"[i], 1), 0);
+    gets(server, "e"); /* who comes later does not overtake them */
     EDDY_CHECK_EQ(eddy_join(&readers), 0);
     for (int i = 0; i < 4; i++) {
         EDDY_CHECK_EQ(result[i], 1);
         EDDY_CHECK_EQ(buf[i][0], "abcd"[i]);
     }
+}
+
+EDDY_TEST(a_turn_serves_a_bounded_number)
+{
+    enum { MANY = 100 };
+    EDDY_OWN(eddy_udp) server = NULL;
+    EDDY_OWN(eddy_udp) client = NULL;
+    static char buf[MANY][16];
+    static ssize_t result[MANY];
+    int before = 0, most = 0;
+
+    if (!open_two("127.0.0.1:0", &server, &client))
+        return;
+    EDDY_SCOPE(readers, .timeout_ms = 20000);
+    for (int i = 0; i < MANY; i++) {
+        result[i] = 0;
+        EDDY_GO(&readers, read_one, .u = server, .buf = buf[i], .result = &result[i]);
+    }
+    EDDY_CHECK_EQ(eddy_yield(), 0);
+    for (int i = 0; i < MANY; i++)
+        EDDY_CHECK_EQ(eddy_udp_try_send(client, NULL, "x", 1), 0);
+    while (before < MANY) {
+        int got = 0;
+        EDDY_CHECK(eddy_loop_turn(eddy_loop_current(), 1000) >= 0);
+        for (int i = 0; i < MANY; i++)
+            got += result[i] == 1;
+        most = got - before > most ? got - before : most;
+        before = got;
+    }
+    EDDY_CHECK(most > 1 && most <= 32);
+    EDDY_CHECK_EQ(eddy_join(&readers), 0);
 }
 
 EDDY_TEST(a_cancelled_receive_takes_nothing)
