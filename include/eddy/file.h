@@ -32,10 +32,11 @@
  *  Closing is not cancelled                                  a_cancelled_call_does_nothing
  *  Without memory or disk a call fails, and nothing leaks    every_failed_allocation_and_...
  *
- * and, in tests/file/{position,about,lock}_test.c:
+ * and, in tests/file/{position,lock}_test.c:
  *
  *  Reads in a row go on where the last one ended             reads_in_a_row_go_on
  *  Two tasks at one position: the second is refused          one_task_at_a_time_has_the_position
+ *  A stream over a file goes on where its place is           a_stream_goes_on_from_the_place
  *  What is told of a file is what was set                    what_is_told_is_what_was_set
  *  Room kept is there, and is no content                     room_kept_is_no_content
  *  A lock excludes other opens of the file, in this process  a_lock_excludes_another_open
@@ -58,6 +59,7 @@
 EDDY_BEGIN
 
 struct eddy_file;
+struct eddy_stream;
 
 enum eddy_file_type {
     EDDY_FILE_OTHER, /* or not known */
@@ -212,6 +214,20 @@ EDDY_API int eddy_file_seek(struct eddy_file *f, int64_t offset);
  *
  * Return: bytes from the start.   Source: ftell(3).   Since: 0.1 */
 EDDY_API int64_t eddy_file_tell(const struct eddy_file *f);
+
+/**
+ * eddy_file_stream() - a stream over the file, from its place on: for lines, framings, pumps
+ * @f:          the stream's from now on when 0 is returned: it closes it
+ * @ret_stream: owned; reads if the file was opened for reading, writes likewise, each from the
+ *   file's place on. Does not sync
+ *
+ * Does not suspend.
+ *
+ * Return: 0; -EINVAL: a temporary file that is to be removed, keep it first; -EBUSY: a task is in one
+ * of the calls above; -ENOMEM. Then @f is as it was.
+ * Source: fdopen(3).   Since: 0.1
+ */
+EDDY_API int eddy_file_stream(struct eddy_file *f, struct eddy_stream **ret_stream);
 
 /* --- what it is like -------------------------------------------------------------------------- */
 

@@ -33,8 +33,10 @@
  *  Disks    one a host, with the files of eddy/file.h. A crash    a_crash_keeps_what_was_synced
  *           keeps what was synced, and any of the other 512-byte
  *           sectors; a new file is there for certain once it was
- *           synced (its directory need not be). Directories are
- *           there when a file in them is
+ *           synced (its directory need not be), a new name when   a_rename_is_lost_unless_its_...
+ *           its directory was: of what changed names the last     (tests/file/crash_test.c)
+ *           any number is taken back. Directories are there when
+ *           they were made, or a file in them is
  *  Crashes  every call of a host that is down fails with          a_crash_is_heard_when_it_answers
  *           -ENETDOWN or -EIO, and its connections and files
  *           stay dead after a restart: end its scope and start

@@ -11,6 +11,9 @@
 #include "loop/debug.h"
 #include "task/task.h"
 
+#include <eddy/stream.h>
+#include <eddy/transport.h>
+
 #include <limits.h>
 
 int eddy_file_open_in(int dir, const char *path, int flags, unsigned mode, struct eddy_file **ret)
@@ -30,6 +33,8 @@ int eddy_file_open_in(int dir, const char *path, int flags, unsigned mode, struc
         return fd;
     }
     f->fd = fd;
+    f->reads = (flags & O_ACCMODE) != O_WRONLY;
+    f->writes = (flags & O_ACCMODE) != O_RDONLY;
     f->loop = eddy__loop();
     *ret = f;
     return 0;
@@ -142,6 +147,21 @@ int eddy_file_seek(struct eddy_file *f, int64_t offset)
 int64_t eddy_file_tell(const struct eddy_file *f)
 {
     return f->at;
+}
+
+int eddy_file_stream(struct eddy_file *f, struct eddy_stream **ret_stream)
+{
+    if (f->is_moving)
+        return -EBUSY;
+    if (f->name)
+        return -EINVAL;
+    int r = eddy_stream_of_fd(f->reads ? f->fd : -1, f->writes ? f->fd : -1,
+                              EDDY_OPT(fd, .at = true, .offset = f->at), ret_stream);
+    if (r < 0)
+        return r;
+    eddy__debug_gone(f->loop, f);
+    eddy__free(f, sizeof *f);
+    return 0;
 }
 
 /* --- ending ----------------------------------------------------------------------------------- */

@@ -25,6 +25,7 @@ struct eddy_file {
     struct file_name *name; /* NULL: it stays when the file is closed, or has none */
     int64_t at;             /* of eddy_file_read_next() and its like */
     bool is_moving;         /* a task is in one of them */
+    bool reads, writes;     /* what it was opened for */
     int fd;
 };
 

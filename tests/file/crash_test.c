@@ -100,7 +100,7 @@ static int replace(void)
     return eddy_file_replace("d/f", new_text, LEN, NULL);
 }
 
-EDDY_TEST(a_crash_leaves_the_old_or_the_new_one)
+EDDY_TEST(a_crash_leaves_the_old_or_the_new)
 {
     unsigned seen[4] = { 0 }, midway = 0;
 

@@ -3,6 +3,7 @@
  *
  * backends: select poll epoll uring sim
  * faults: yes
+ * threads: yes
  */
 #include "scratch.h"
 
@@ -16,7 +17,6 @@
 
 void eddy_check_teardown(void)
 {
-    eddy__sys.getdents = eddy__sys_kernel.getdents;
     scratch_clean();
 }
 

@@ -7,8 +7,10 @@
 #include "check.h"
 
 #include "base/fault.h"
+#include "loop/backtrace.h"
 
 #include <eddy/file.h>
+#include <eddy/log.h>
 #include <eddy/loop.h>
 #include <eddy/task.h>
 
@@ -130,6 +132,41 @@ EDDY_TEST(close_in_a_callback_is_the_loops)
     EDDY_CHECK_EQ(eddy_sleep(1), 0); /* plain code goes on with the loop */
 }
 
+static int complaints;
+
+static void __attribute__((constructor)) load_once(void)
+{
+    (void)eddy__backtrace_is_there(); /* keeps two descriptors */
+}
+
+static void count_complaints(void *ctx, enum eddy_log_level level, const char *line)
+{
+    (void)ctx, (void)level;
+    complaints += strstr(line, "EDEADLK") != NULL;
+}
+
+/* It is not the mistake that debug mode tells of; a read there is. */
+EDDY_TEST(close_in_a_callback_is_no_mistake)
+{
+    struct eddy_loop *loop = NULL;
+    struct eddy_file *f = NULL;
+
+    if (strcmp(eddy_check_backend(), "sim") == 0)
+        return; /* one loop a simulation, without debug */
+    complaints = 0;
+    eddy_log_to(count_complaints, NULL, EDDY_LOG_WARNING);
+    EDDY_CHECK_EQ(eddy_loop_new(EDDY_OPT(loop, .debug = true, .stall_ms = 60000), &loop), 0);
+    EDDY_CHECK_EQ(eddy_file_open(fresh(), O_RDWR | O_CREAT, 0600, &f), 0);
+    have_it_used(&(struct in_callback){ .f = f, .close = true });
+    EDDY_CHECK_EQ(complaints, 0);
+    EDDY_CHECK_EQ(eddy_file_open(path, O_RDWR, 0600, &f), 0);
+    have_it_used(&(struct in_callback){ .f = f });
+    EDDY_CHECK(complaints > 0);
+    EDDY_CHECK_EQ(eddy_file_close(f), 0);
+    eddy_loop_free(loop);
+    eddy_log_to(NULL, NULL, EDDY_LOG_DEBUG);
+}
+
 struct writer_args {
     struct eddy_file *f;
     int index;
@@ -189,6 +226,9 @@ EDDY_TEST(a_cancelled_call_does_nothing)
     EDDY_CHECK_ERR(eddy_file_sync(f), -ECANCELED);
     EDDY_CHECK_ERR(eddy_file_size(f), -ECANCELED);
     EDDY_CHECK_EQ(eddy_file_close(EDDY_TAKE(f)), 0); /* this one is never cancelled */
+    /* The scope comes before memory, too. */
+    for (struct eddy_fault fault = eddy_fault_each(EDDY_FAULT_ALLOC); eddy_fault_next(&fault);)
+        EDDY_CHECK_ERR(eddy_file_open(path, O_RDONLY, 0, &other), -ECANCELED);
 }
 
 /* Open, write, sync, read, close: 0, or the first error. */

@@ -2,6 +2,7 @@
  * lock_test.c - advisory locks of open files
  *
  * backends: select poll epoll uring
+ * threads: yes
  */
 #include "scratch.h"
 

@@ -3,6 +3,7 @@
  *
  * backends: select poll epoll uring sim
  * faults: yes
+ * threads: yes
  */
 #include "scratch.h"
 

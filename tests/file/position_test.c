@@ -2,8 +2,11 @@
  * position_test.c - an open file with a place in it, and what is set of it
  *
  * backends: select poll epoll uring sim
+ * threads: yes
  */
 #include "scratch.h"
+
+#include <eddy/stream.h>
 
 void eddy_check_teardown(void)
 {
@@ -29,6 +32,45 @@ EDDY_TEST(reads_in_a_row_go_on)
     EDDY_CHECK_ERR(eddy_file_seek(f, -1), -EINVAL);
     EDDY_CHECK_EQ(eddy_file_read(f, text, 1, 0), 1); /* says where: the place stays */
     EDDY_CHECK_EQ(eddy_file_tell(f), 6);
+}
+
+EDDY_TEST(a_stream_goes_on_from_the_place)
+{
+    EDDY_OWN(eddy_file) f = NULL;
+    EDDY_OWN(eddy_stream) s = NULL;
+    EDDY_OWN(eddy_file) temporary = NULL;
+
+    scratch_put(scratch("f"), "skipped\none\ntwo\n");
+    EDDY_CHECK_EQ(eddy_file_open(scratch("f"), O_RDONLY, 0, &f), 0);
+    EDDY_CHECK_EQ(eddy_file_seek(f, 8), 0);
+    if (!EDDY_CHECK_EQ(eddy_file_stream(f, &s), 0))
+        return;
+    (void)EDDY_TAKE(f);
+    {
+        EDDY_AUTO(eddy_lines) in = eddy_lines(s, NULL);
+        EDDY_CHECK(eddy_lines_next(&in));
+        EDDY_CHECK_MEM(in.line.ptr, in.line.len, "one", 3);
+        EDDY_CHECK(eddy_lines_next(&in));
+        EDDY_CHECK(!eddy_lines_next(&in));
+        EDDY_CHECK_EQ(in.status, 0);
+    }
+    EDDY_CHECK_ERR(eddy_write(s, "x", 1), -EPIPE); /* it was opened for reading */
+    EDDY_CHECK_EQ(eddy_stream_close(s), 0);
+    eddy_stream_free(EDDY_TAKE(s));
+
+    EDDY_CHECK_EQ(eddy_file_open(scratch("f"), O_WRONLY, 0, &f), 0);
+    EDDY_CHECK_EQ(eddy_file_seek(f, 8), 0);
+    if (!EDDY_CHECK_EQ(eddy_file_stream(f, &s), 0))
+        return;
+    (void)EDDY_TAKE(f);
+    EDDY_CHECK_EQ(eddy_write(s, "ONE\nTW", 6), 0);
+    EDDY_CHECK_EQ(eddy_stream_close(s), 0);
+    eddy_stream_free(EDDY_TAKE(s));
+    scratch_has(scratch("f"), "skipped\nONE\nTWo\n");
+
+    EDDY_CHECK_EQ(eddy_file_temporary(EDDY_OPT(temporary, .folder = scratch("")), &temporary), 0);
+    EDDY_CHECK_ERR(eddy_file_stream(temporary, &s), -EINVAL);
+    EDDY_CHECK_EQ(eddy_file_close(EDDY_TAKE(temporary)), 0);
 }
 
 struct reader_args {
@@ -62,6 +104,7 @@ EDDY_TEST(one_task_at_a_time_has_the_position)
         EDDY_GO(&s, reader, .f = f, .ret = &two);
         EDDY_CHECK_EQ(eddy_yield(), 0);
         EDDY_CHECK_ERR(two, -EBUSY);
+        EDDY_CHECK_ERR(eddy_file_stream(f, &(struct eddy_stream *){ NULL }), -EBUSY);
         EDDY_CHECK_ERR(eddy_file_seek(f, 0), -EBUSY);
         EDDY_CHECK_ERR(eddy_file_write_next(f, "x", 1), -EBUSY);
         eddy_scope_cancel(&s);

@@ -74,19 +74,6 @@ int scratch_count(const char *path)
     return n - 2;
 }
 
-static int gone(const char *path, const struct stat *about, int type, struct FTW *ftw)
-{
-    (void)about, (void)type, (void)ftw;
-    return remove(path);
-}
-
-void scratch_clean(void)
-{
-    if (made && !on_sim())
-        (void)nftw(scratch(""), gone, 16, FTW_DEPTH | FTW_PHYS);
-    made = false;
-}
-
 /* --- failing calls ------------------------------------------------------------------------------- */
 
 static atomic_int countdown; /* to the call that fails; negative: it has, or none is to */
@@ -127,6 +114,14 @@ FAILING(ssize_t, pwrite, (int fd, const void *buf, size_t len, int64_t offset, i
 #define TAKE(name) eddy__sys.name = failing_##name
 #define GIVE(name) eddy__sys.name = eddy__sys_kernel.name
 
+/* One by one: threads of the pool may be reading others of the table. */
+static void give_all(void)
+{
+    GIVE(open), GIVE(unlink), GIVE(rename), GIVE(mkdir), GIVE(stat), GIVE(chmod), GIVE(chown);
+    GIVE(realpath), GIVE(getdents), GIVE(seek), GIVE(ftruncate), GIVE(fsync), GIVE(copy_range);
+    GIVE(pread), GIVE(pwrite);
+}
+
 bool scratch_failed(void)
 {
     return atomic_load(&countdown) <= 0;
@@ -137,9 +132,7 @@ bool scratch_fail(int k)
     if (k == 0) {
         has_failed = scratch_failed();
         counting = false;
-        GIVE(open), GIVE(unlink), GIVE(rename), GIVE(mkdir), GIVE(stat), GIVE(chmod), GIVE(chown);
-        GIVE(realpath), GIVE(getdents), GIVE(seek), GIVE(ftruncate), GIVE(fsync), GIVE(copy_range);
-        GIVE(pread), GIVE(pwrite);
+        give_all();
         return false;
     }
     if (k > 1 && !has_failed)
@@ -150,6 +143,20 @@ bool scratch_fail(int k)
     TAKE(realpath), TAKE(getdents), TAKE(seek), TAKE(ftruncate), TAKE(fsync), TAKE(copy_range);
     TAKE(pread), TAKE(pwrite);
     return true;
+}
+
+static int gone(const char *path, const struct stat *about, int type, struct FTW *ftw)
+{
+    (void)about, (void)type, (void)ftw;
+    return remove(path);
+}
+
+void scratch_clean(void)
+{
+    give_all();
+    if (made && !on_sim())
+        (void)nftw(scratch(""), gone, 16, FTW_DEPTH | FTW_PHYS);
+    made = false;
 }
 
 /* --- callbacks, and disks ---------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
  *
  * backends: select poll epoll uring sim
  * faults: yes
+ * threads: yes
  */
 #include "scratch.h"
 
@@ -15,7 +16,6 @@
 
 void eddy_check_teardown(void)
 {
-    eddy__sys = eddy__sys_kernel;
     scratch_clean();
 }
 

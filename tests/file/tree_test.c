@@ -3,6 +3,7 @@
  *
  * backends: select poll epoll uring
  * faults: yes
+ * threads: yes
  */
 #include "scratch.h"
 
@@ -11,8 +12,6 @@
 
 void eddy_check_teardown(void)
 {
-    eddy__sys.unlink = eddy__sys_kernel.unlink;
-    eddy__sys.open = eddy__sys_kernel.open;
     scratch_clean();
 }
 

@@ -3,6 +3,7 @@
  *
  * backends: select poll epoll uring sim
  * faults: yes
+ * threads: yes
  */
 #include "scratch.h"
 
@@ -11,7 +12,6 @@
 
 void eddy_check_teardown(void)
 {
-    eddy__sys = eddy__sys_kernel;
     scratch_clean();
 }
 
