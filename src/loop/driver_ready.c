@@ -426,13 +426,12 @@ static void dispatch(struct ready_driver *r, const struct eddy_ready *event)
         eddy_ready_update(r, fd, true);
 }
 
-/* Who waits for what no event will tell of. */
-static int run_again(struct ready_driver *r)
+/* Who waits for what no event will tell of; and has not been served by one after all. */
+static int run_due(struct ready_driver *r)
 {
     struct eddy_list *link;
     int count = 0;
 
-    eddy_list_take_all(&r->due, &r->again);
     while ((link = eddy_list_shift(&r->due))) {
         struct eddy_op *op = eddy_container_of(link, struct eddy_op, link);
         op->state &= (uint8_t)~READY_LISTED;
@@ -457,18 +456,21 @@ static int turn(struct eddy_driver *d, int64_t timeout_ns)
 {
     struct ready_driver *r = self(d);
 
-    timeout_ns = eddy_list_is_empty(&r->again) ? eddy_ready_timeout(r, timeout_ns) : 0;
+    eddy_list_take_all(&r->due, &r->again);
+    timeout_ns = eddy_list_is_empty(&r->due) ? eddy_ready_timeout(r, timeout_ns) : 0;
     int count = eddy_poller_wait(r->poller, timeout_ns, r->batch, BATCH);
     eddy_driver_waited(d, eddy__sys.now_ns());
-    if (count < 0)
-        return count == -EINTR ? 0 : count;
+    if (count < 0 && count != -EINTR) {
+        eddy_list_take_all(&r->again, &r->due);
+        return count;
+    }
     for (int i = 0; i < count; i++) {
         /* The next one's operation comes into the cache while this one is in the kernel. */
         if (i + 1 < count)
             prefetch(r, &r->batch[i + 1]);
         dispatch(r, &r->batch[i]);
     }
-    return eddy_list_is_empty(&r->again) ? count : count + run_again(r);
+    return (count < 0 ? 0 : count) + run_due(r);
 }
 
 /* --- opening -------------------------------------------------------------------------------- */
