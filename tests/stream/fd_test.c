@@ -199,7 +199,7 @@ EDDY_TEST(a_file_is_read_where_it_stands_or_from_a_place)
     EDDY_CHECK_EQ(eddy_read_exactly(s, buf, 2), 0);
     EDDY_CHECK_EQ(eddy_write_text(s, "ABC"), 0);
     EDDY_CHECK_EQ(eddy_read_exactly(s, buf + 2, 3), 0);
-    EDDY_CHECK_MEM(buf, 5, "45C78" + 0, 5);
+    EDDY_CHECK_MEM(buf, 5, "45C78", 5);
     EDDY_CHECK_EQ(lseek(fd, 0, SEEK_CUR), 0);
     eddy_stream_free(s);
     (void)unlink(name);

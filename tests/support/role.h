@@ -27,7 +27,7 @@
 void role_play(const char *name, int (*run)(void));
 
 /* @fds become 0, 1 and 2 (-1: closed). @terminal, if not -1, becomes the controlling terminal of a
- * session of its own. */
+ * session of its own. A @name that is a path is another program. */
 pid_t role_start(const char *name, const int fds[3], int terminal);
 
 /* The status as a shell tells it: 0.., or 128 + the signal. */
