@@ -55,6 +55,7 @@
 #include <eddy/tls.h>
 #include <eddy/tls_connect.h>
 #include <eddy/tls_info.h>
+#include <eddy/transfer.h>
 #include <eddy/transport.h>
 #include <eddy/udp.h>
 #include <eddy/unix.h>

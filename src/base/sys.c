@@ -229,6 +229,8 @@ static int sys_random(void *buf, size_t len)
     .ftruncate = eddy_kernel_ftruncate,                     \
     .fallocate = eddy_kernel_fallocate,                     \
     .fadvise = eddy_kernel_fadvise,                         \
+    .sendfile = eddy_kernel_sendfile,                       \
+    .splice = eddy_kernel_splice,                           \
     .copy_range = eddy_kernel_copy_range,                   \
     .lock = eddy_kernel_lock,                               \
     .epoll_create = eddy_kernel_epoll_create,               \

@@ -74,6 +74,9 @@ struct eddy_sys {
     int (*ftruncate)(int fd, int64_t len);
     int (*fallocate)(int fd, int mode, int64_t offset, int64_t len);
     int (*fadvise)(int fd, int64_t offset, int64_t len, int advice);
+    ssize_t (*sendfile)(int to, int from, int64_t offset, size_t len); /* may raise SIGPIPE */
+    ssize_t (*splice)(int from, int to,
+                      size_t len); /* one is a pipe, which does not block; likewise */
     ssize_t (*copy_range)(int from, int64_t from_offset, int to, int64_t to_offset, size_t len);
     int (*lock)(int fd, struct flock *lock); /* of this open of the file; never waits */
 #endif
@@ -137,7 +140,7 @@ struct eddy_sys {
     pid_t (*spawn)(struct eddy_child *child, int *ret_pidfd);
     /* 1: it has ended and is gone; 0: it runs; -ECHILD: somebody else was told, or nobody will. */
     int (*reap)(pid_t pid, int pidfd, bool wait, int *ret_status, struct rusage *ret_usage);
-    int (*kill)(pid_t pid, int signo); /* below 0: the group of that number */
+    int (*kill)(pid_t pid, int signo);                     /* below 0: the group of that number */
     int (*pidfd_signal)(int pidfd, int signo, bool group); /* group: -EINVAL before Linux 6.9 */
     int (*pty)(int ret_fd[2]); /* the terminal's keeper and the terminal */
     int (*set_window_size)(int fd, const struct winsize *size);

@@ -75,6 +75,8 @@ int64_t eddy_kernel_seek(int fd, int64_t offset, int whence);
 int eddy_kernel_ftruncate(int fd, int64_t len);
 int eddy_kernel_fallocate(int fd, int mode, int64_t offset, int64_t len);
 int eddy_kernel_fadvise(int fd, int64_t offset, int64_t len, int advice);
+ssize_t eddy_kernel_sendfile(int to, int from, int64_t offset, size_t len);
+ssize_t eddy_kernel_splice(int from, int to, size_t len);
 ssize_t eddy_kernel_copy_range(int from, int64_t from_offset, int to, int64_t to_offset,
                                size_t len);
 int eddy_kernel_lock(int fd, struct flock *lock);

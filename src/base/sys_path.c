@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -126,6 +127,25 @@ int eddy_kernel_fadvise(int fd, int64_t offset, int64_t len, int advice)
 {
     FAULT(EIO);
     return -posix_fadvise(fd, offset, len, advice);
+}
+
+ssize_t eddy_kernel_sendfile(int to, int from, int64_t offset, size_t len)
+{
+    off_t at = offset;
+    ssize_t n;
+
+    FAULT(EIO);
+    RETRY(n, sendfile(to, from, &at, len));
+    return n < 0 ? -errno : n;
+}
+
+ssize_t eddy_kernel_splice(int from, int to, size_t len)
+{
+    ssize_t n;
+
+    FAULT(EIO);
+    RETRY(n, splice(from, NULL, to, NULL, len, SPLICE_F_MOVE | SPLICE_F_NONBLOCK));
+    return n < 0 ? -errno : n;
 }
 
 ssize_t eddy_kernel_copy_range(int from, int64_t from_offset, int to, int64_t to_offset, size_t len)

@@ -14,6 +14,7 @@
  * Of an operation that a thread has begun the end is waited for, cancelled or not. An OPEN that was
  * cancelled and opened its file all the same is closed again.
  */
+#include "base/quiet.h"
 #include "loop/file_op.h"
 #include "loop/ready.h"
 
@@ -47,18 +48,11 @@ static bool is_again(ssize_t r)
 /* A write to a pipe without readers raises SIGPIPE, which is nobody's here. */
 static ssize_t write_quietly(const struct eddy_file_op *f, size_t len, int flags)
 {
-    const struct timespec now = { .tv_sec = 0 };
-    sigset_t pipe, before, pending;
+    struct eddy_quiet quiet;
 
-    sigemptyset(&pipe);
-    sigaddset(&pipe, SIGPIPE);
-    sigpending(&pending);
-    pthread_sigmask(SIG_BLOCK, &pipe, &before);
+    eddy_quiet_begin(&quiet);
     ssize_t n = eddy__sys.pwrite(f->op.fd, f->ptr, len, f->offset, flags);
-    if (n == -EPIPE && !sigismember(&pending, SIGPIPE))
-        while (sigtimedwait(&pipe, NULL, &now) < 0 && errno == EINTR)
-            ;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    eddy_quiet_end(&quiet, n == -EPIPE);
     return n;
 }
 
