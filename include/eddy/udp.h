@@ -13,9 +13,12 @@
  * datagram socket of it. A datagram may be empty: 0 bytes received is one, and not an end.
  *
  * Every call tries first and waits only where the kernel says that it would block. Any number of
- * tasks may receive and send; they are served in their order. Errors that a connected socket heard
- * of by ICMP (-ECONNREFUSED, -EHOSTUNREACH, ...) are told by the next call, once; that call has done
- * nothing else, and the socket goes on.
+ * tasks may receive and send; they are served in their order. Errors that a connected socket heard of
+ * by ICMP (-ECONNREFUSED, -EHOSTUNREACH, ...) are told by the next call, once; that call has done
+ * nothing else, and the socket goes on. (In the middle of a batch the kernel itself forgets them.)
+ *
+ * Under the simulator (eddy/sim.h) UDP goes over its network, where datagrams overtake each other,
+ * get lost and are doubled; Unix datagrams, groups and what tells of interfaces are refused there.
  *
  * What holds, with the test that shows it (tests/net/udp*_test.c, on every backend):
  *
@@ -29,7 +32,8 @@
  *  A cancelled receive has taken nothing                   a_cancelled_receive_takes_nothing
  *  A call looks at its scope first                         a_call_looks_at_its_scope_first
  *  A callback may not wait: -EDEADLK; it can try           a_callback_tries_and_does_not_wait
- *  A flood does not hold up others                         a_flood_does_not_hold_up_others
+ *  A flood does not hold up others                         a_flood_does_not_hold_up_others,
+ *                                                          a_turn_serves_a_bounded_number
  *  ICMP's errors are told once, and the socket goes on     a_refusal_is_told_once
  *  Whoever waits when it is closed gets -EBADF             whoever_waits_gets_ebadf
  *  A closed one's port is free when close returns          a_closed_ports_number_is_free
@@ -43,6 +47,10 @@
  *                                                          callbacks_leave_others_their_turn
  *  A callback may stop, free and send                      a_callback_may_stop_and_free
  *  Unix datagrams wait for room                            unix_datagrams_wait_for_room
+ *  A path that nobody has any more is replaced             a_path_whose_owner_died_is_...
+ *  The child of a fork leaves the parent's alone           a_forks_child_is_refused
+ *  Simulated, they get lost, doubled, and overtaken        datagrams_are_lost_and_doubled,
+ *                                                          datagrams_overtake_each_other
  */
 #ifndef EDDY_UDP_H
 #define EDDY_UDP_H
@@ -61,8 +69,7 @@ struct eddy_udp_options {
     const char *connect; /* the one peer, as an address: what others send is not received. A name
                           * is to be resolved first (eddy_resolve()): */
     const struct eddy_address *peer; /* ... the same as an address in hand; NULL: see .connect */
-    bool
-        reuse_addr; /* other sockets may have the address, too: multicast receivers (SO_REUSEADDR) */
+    bool reuse_addr;        /* other sockets may have the address, too: for groups (SO_REUSEADDR) */
     bool reuse_port;        /* several sockets share out what comes to one address (SO_REUSEPORT) */
     bool broadcast;         /* may send to broadcast addresses */
     bool v6_only;           /* "[::]:53" is IPv6 alone; else IPv4, too */
@@ -85,8 +92,8 @@ struct eddy_datagram {
     void *ptr;  /* the bytes: filled, or sent (and then only read) */
     size_t cap; /* receive: room at ptr */
     size_t len; /* send: bytes; receive, told: bytes */
-    /* Receive, told: who sent it; .len is 0 for a Unix socket without a name. Send: to whom; .len 0:
-     * the connected peer. */
+    /* Receive, told: who sent it; .len is 0 for a Unix socket without a name. Send: to whom; .len
+     * 0: the connected peer. */
     struct eddy_address peer;
     /* Receive, told with .packet_info: to which address it came, with the port of the socket. Send:
      * from which of this machine's; .len 0: the system chooses. */
@@ -128,14 +135,14 @@ EDDY_API int eddy_udp_open(const char *local, const struct eddy_udp_options *opt
 /** eddy_udp_close() - close and free it
  * @u: NULL is fine. Tasks that wait in it get -EBADF
  *
- * Suspends until the system has it back, its port is free, and is not itself cancelled. In a callback
- * the loop closes it, as eddy_udp_free() has it do.
+ * Suspends until the system has it back, its port is free, and is not itself cancelled. In a
+ * callback the loop closes it, as eddy_udp_free() has it do.
  *
  * Return: 0.   Source: close(2).   Since: 0.1 */
 EDDY_API int eddy_udp_close(struct eddy_udp *u);
 
 /** eddy_udp_free() - the same without suspending: the loop closes it
- * @u: NULL is fine. Tasks that wait in it get -EBADF
+ * @u: NULL is fine. Tasks that wait in it get -EBADF. To be called before its loop ends
  *
  * Return: nothing.   Source: close(2).   Since: 0.1 */
 EDDY_API void eddy_udp_free(struct eddy_udp *u);
@@ -164,7 +171,8 @@ EDDY_API int eddy_udp_peer(const struct eddy_udp *u, struct eddy_address *ret_ad
  * @cap:      of it; no UDP datagram has more than 65,507 bytes over IPv4, 65,527 over IPv6
  * @ret_from: who sent it; may be NULL. An IPv4 peer is told as IPv4 by an IPv6 socket, too
  *
- * Suspends. Looks at its scope first. Cancelled: nothing happened; a datagram that raced in is kept.
+ * Suspends. Looks at its scope first. Cancelled: nothing happened; a datagram that raced in is
+ * kept.
  *
  * Return: 0..@cap bytes, or negative:
  *   -EMSGSIZE   it was longer than @cap: the first @cap bytes are in @buf, @ret_from is told, the
@@ -172,6 +180,7 @@ EDDY_API int eddy_udp_peer(const struct eddy_udp *u, struct eddy_address *ret_ad
  *   -ECONNREFUSED, -EHOSTUNREACH, -ENETUNREACH  what ICMP said of an earlier datagram of ours
  *   -EBUSY      callbacks have it (eddy_udp_start())    -EBADF  it was closed meanwhile
  *   -EINVAL     it was opened with .gro: use eddy_udp_receive_many()
+ *   -ERANGE     the backend cannot watch it (select, past FD_SETSIZE)
  *   -ENOMEM     -EDDY_EFORKED  -ETIMEDOUT, -ECANCELED, -EDEADLK  see eddy/task.h
  * Source: recvmsg(2), udp(7).   Since: 0.1
  */
@@ -207,7 +216,7 @@ EDDY_API int eddy_udp_receive_many(struct eddy_udp *u, struct eddy_datagram *dat
  * Return: 0, or negative:
  *   -EMSGSIZE      longer than a datagram can be    -EDESTADDRREQ, -ENOTCONN  no @to and no peer
  *   -ECONNREFUSED  what ICMP said of an earlier datagram; this one was not sent. Unix: nobody there
- *   -ENETUNREACH, -EHOSTUNREACH  no way there       -EACCES, -EPERM  broadcast or a firewall forbids
+ *   -ENETUNREACH, -EHOSTUNREACH  no way there    -EACCES, -EPERM  broadcast; a firewall forbids
  *   -ENOBUFS       a device's queue is full         -ENOENT  no such Unix path
  *   -EAFNOSUPPORT, -EINVAL  @to is of another family, or not an address
  *   -EBADF  closed meanwhile  -ENOMEM  -EDDY_EFORKED  -ETIMEDOUT, -ECANCELED, -EDEADLK  see task.h
@@ -238,7 +247,7 @@ EDDY_API int eddy_udp_try_send(struct eddy_udp *u, const struct eddy_address *to
  * @count:     of them
  *
  * Suspends as eddy_udp_send() does. Looks at its scope first. One with .segment_size leaves as such
- * (UDP_SEGMENT, 64 segments or 65,507 bytes at a time); where the kernel, the device or the kind of
+ * (UDP_SEGMENT, at most 64 segments at a time); where the kernel, the device or the kind of
  * socket cannot do that it is cut here, with the same effect. Cancelled, or failed: says how many
  * have left; of the next one .sent bytes have.
  *
@@ -259,7 +268,7 @@ EDDY_API int eddy_udp_send_many(struct eddy_udp *u, struct eddy_datagram *datagr
 EDDY_API bool eddy_datagram_segment(const struct eddy_datagram *d, size_t index,
                                     struct eddy_slice *ret_segment);
 
-/* --- callbacks --------------------------------------------------------------------------------- */
+/* --- callbacks ------------------------------------------------------------------------------ */
 
 /**
  * eddy_udp_start() - have a function called for every datagram
@@ -269,12 +278,13 @@ EDDY_API bool eddy_datagram_segment(const struct eddy_datagram *d, size_t index,
  *               and free @u
  * @ctx:         handed to it
  *
- * Joined segments (.gro) are handed on one by one. At most 64 calls of the kernel's datagrams are
- * made in one turn of the loop. Its memory, room for 16 datagrams of 64 KiB, of which only what they
- * fill is used, is held until eddy_udp_stop().
+ * Joined segments (.gro) are handed on one by one. In one turn of the loop at most 64 are taken
+ * from the kernel. The memory, room for 16 datagrams of 64 KiB, of which only what they fill is used, is
+ * held until eddy_udp_stop(); what had been taken and not handed on by then comes first later, to a
+ * task or to the next start.
  *
- * Return: 0; -EBUSY (started, or tasks wait in eddy_udp_receive()); -ENOMEM; -EDDY_EFORKED; what the
- * backend says of a descriptor it cannot watch (-ERANGE: select, past FD_SETSIZE).
+ * Return: 0; -EBUSY (started, or tasks wait in eddy_udp_receive()); -ENOMEM; -EDDY_EFORKED; what
+ * the backend says of a descriptor it cannot watch (-ERANGE: select, past FD_SETSIZE).
  * Source: asyncio's DatagramProtocol, uv_udp_recv_start.   Since: 0.1
  */
 EDDY_API int eddy_udp_start(struct eddy_udp *u,
@@ -288,7 +298,7 @@ EDDY_API int eddy_udp_start(struct eddy_udp *u,
  * Return: nothing.   Source: uv_udp_recv_stop.   Since: 0.1 */
 EDDY_API void eddy_udp_stop(struct eddy_udp *u);
 
-/* --- groups ------------------------------------------------------------------------------------ */
+/* --- groups --------------------------------------------------------------------------------- */
 
 struct eddy_udp_join_options {
     size_t size;              /* filled by EDDY_OPT(udp_join, ...) */
@@ -308,7 +318,7 @@ struct eddy_udp_join_options {
  *   -ENODEV      no such interface, or none for groups      -EADDRINUSE  joined already
  *   -ENOBUFS     in too many groups (net.ipv4.igmp_max_memberships)
  *   -EOPNOTSUPP  not an IP socket        -EADDRNOTAVAIL  the interface cannot     -ENOMEM
- *   -EDDY_ESIM   under the simulator
+ *   -EDDY_ESIM   under the simulator  -EDDY_EFORKED
  * Source: ip(7), RFC 3678.   Since: 0.1
  */
 EDDY_API int eddy_udp_join(struct eddy_udp *u, const char *group,

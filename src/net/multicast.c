@@ -47,7 +47,7 @@ static int change(struct eddy_udp *u, const char *group, const struct eddy_udp_j
     struct eddy_address a, source;
     unsigned index = 0;
 
-    int r = eddy__sim_refuse(u->loop, "groups");
+    int r = eddy_loop_is_parents(u->loop) ? -EDDY_EFORKED : eddy__sim_refuse(u->loop, "groups");
     if (r < 0)
         return explain(o, r, verb, group);
     if (u->family == AF_UNIX)

@@ -23,9 +23,10 @@ static void closed(struct eddy_op *op, int res)
 
     eddy__free(u->batch, sizeof *u->batch);
     eddy__free(u->lent, sizeof *u->lent);
-    if (u->closer)
-        eddy__wake(u->closer, 0);
-    eddy__free(u, sizeof *u);
+    if (u->is_waited_for)
+        eddy__wake(&u->closer, 0); /* who frees it */
+    else
+        eddy__free(u, sizeof *u);
 }
 
 void eddy_udp_end_step(struct eddy_udp *u)
@@ -83,8 +84,6 @@ void eddy_udp_free(struct eddy_udp *u)
 
 int eddy_udp_close(struct eddy_udp *u)
 {
-    struct eddy_wait w = EDDY_WAIT(NULL, "close");
-
     if (!u)
         return 0;
     int r = eddy__wait_check();
@@ -92,10 +91,13 @@ int eddy_udp_close(struct eddy_udp *u)
         eddy_udp_free(u);
         return 0;
     }
-    w.fd = u->fd;
-    u->closer = &w;
+    u->closer = EDDY_WAIT(NULL, "close");
+    u->closer.fd = u->fd;
+    u->is_waited_for = true;
     eddy_udp_free(u);
-    eddy__wait(&w);
+    if (!u->closer.done)
+        eddy__wait(&u->closer);
+    eddy__free(u, sizeof *u);
     return 0;
 }
 

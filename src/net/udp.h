@@ -95,7 +95,8 @@ struct eddy_udp {
     struct udp_lent *lent;
     struct eddy_soon soon;
     struct eddy_op closing;
-    struct eddy_wait *closer;  /* who waits in eddy_udp_close() */
+    struct eddy_wait closer;   /* who waits in eddy_udp_close() ... */
+    bool is_waited_for;        /* ... if anybody does */
     struct eddy_address local; /* as asked for: to remove a Unix path */
 };
 

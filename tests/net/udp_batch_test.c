@@ -55,6 +55,8 @@ static int counted_recvmmsg(int fd, struct mmsghdr *m, unsigned count, int flags
     return no_many ? -ENOSYS : eddy__sys_kernel.recvmmsg(fd, m, count, flags);
 }
 
+static size_t longest_cut;
+
 static bool is_cut(const struct msghdr *m)
 {
     const struct cmsghdr *c = m->msg_controllen ? CMSG_FIRSTHDR(m) : NULL;
@@ -62,11 +64,31 @@ static bool is_cut(const struct msghdr *m)
     return c && c->cmsg_level == IPPROTO_UDP;
 }
 
+/* From which IPv6 address a message wants to come. */
+static struct in6_addr source;
+
+static void note_source(const struct msghdr *m)
+{
+    const struct cmsghdr *c = m->msg_controllen ? CMSG_FIRSTHDR(m) : NULL;
+    struct in6_pktinfo info;
+
+    if (c && c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+        memcpy(&info, CMSG_DATA(c), sizeof info);
+        source = info.ipi6_addr;
+    }
+}
+
 static int counted_sendmmsg(int fd, struct mmsghdr *m, unsigned count, int flags)
 {
     calls_of_many++;
     if (no_many)
         return -ENOSYS;
+    for (unsigned i = 0; i < count; i++) {
+        const struct msghdr *h = &m[i].msg_hdr;
+        if (is_cut(h) && h->msg_iov->iov_len > longest_cut)
+            longest_cut = h->msg_iov->iov_len;
+        note_source(h);
+    }
     unsigned n = 0;
     while (segment_error && n < count && !is_cut(&m[n].msg_hdr))
         n++;
@@ -206,6 +228,27 @@ static int send_them(struct send_them_args *a)
 }
 EDDY_TASK(send_them);
 
+EDDY_TEST(a_long_batch_leaves_others_their_turn)
+{
+    enum { MANY = 5000 };
+    static struct eddy_datagram d[MANY];
+    EDDY_OWN(eddy_udp) server = NULL;
+    EDDY_OWN(eddy_udp) client = NULL;
+    int result = 0;
+
+    if (!open_two("127.0.0.1:0", NULL, &server, &client))
+        return;
+    for (size_t i = 0; i < MANY; i++)
+        d[i] = (struct eddy_datagram){ .ptr = memory[0], .len = 1 };
+    EDDY_SCOPE(sender, .timeout_ms = 20000);
+    EDDY_GO(&sender, send_them, .u = client, .d = d, .count = MANY, .result = &result);
+    EDDY_CHECK_EQ(eddy_yield(), 0);
+    EDDY_CHECK_EQ(result, 0);
+    EDDY_CHECK(d[0].sent && !d[MANY - 1].sent); /* 1024 at the start, as many by the loop */
+    EDDY_CHECK_EQ(eddy_join(&sender), 0);
+    EDDY_CHECK_EQ(result, MANY);
+}
+
 /* A Unix peer has room for some of them; then the scope ends. */
 EDDY_TEST(a_cancelled_batch_says_how_far_it_came)
 {
@@ -315,6 +358,7 @@ EDDY_TEST(segments_are_cut_by_whoever_can)
         count_calls();
         send_segments(where[i]);
         EDDY_CHECK(calls_of_many <= 2);
+        EDDY_CHECK_EQ(longest_cut, 64 * SEGMENT); /* older kernels take no more */
         /* A kernel that does not know of it. */
         eddy__sys.getsockopt = no_segments;
         send_segments(where[i]);
@@ -421,7 +465,9 @@ EDDY_TEST(the_local_address_is_told_and_chosen)
 {
     local_address("0.0.0.0:0", "127.0.0.7");
     local_address("[::]:0", "127.0.0.7");
+    count_calls();
     local_address("[::]:0", "[::1]");
+    EDDY_CHECK(IN6_IS_ADDR_LOOPBACK(&source)); /* there is no second one to see it by */
 }
 
 EDDY_TEST(options_are_set)
