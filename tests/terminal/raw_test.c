@@ -28,9 +28,19 @@ static bool is_sim(void)
 
 /* --- ends ---------------------------------------------------------------------------------------- */
 
+/* Signals do what they do without a sanitizer. */
+static void plain_faults(void)
+{
+    static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS };
+    struct sigaction plain = { .sa_handler = SIG_DFL };
+
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+        sigaction(faults[i], &plain, NULL);
+}
+
 static struct eddy_terminal *raw_and_say_so(void)
 {
-    struct eddy_terminal *t = NULL;
+    static struct eddy_terminal *t; /* static: who ends the program frees nothing */
     int r = eddy_terminal_raw(0, EDDY_OPT(terminal, ALL_ON), &t);
 
     if (r < 0)
@@ -49,6 +59,7 @@ static void wait_for_keys(struct eddy_terminal *t)
 
 ROLE(by_signal)
 {
+    plain_faults();
     wait_for_keys(raw_and_say_so());
     return 0;
 }
@@ -75,9 +86,7 @@ static volatile int *nowhere;
 
 ROLE(by_fault)
 {
-    struct sigaction plain = { .sa_handler = SIG_DFL };
-
-    sigaction(SIGSEGV, &plain, NULL); /* not a sanitizer's */
+    plain_faults();
     (void)raw_and_say_so();
     return *nowhere;
 }
@@ -106,10 +115,7 @@ EDDY_TASK(overflowing);
 /* In a task whose stack is used up: the handler that names it stands above ours, or below. */
 ROLE(by_overflow)
 {
-    struct sigaction plain = { .sa_handler = SIG_DFL };
-
-    sigaction(SIGSEGV, &plain, NULL);
-    sigaction(SIGBUS, &plain, NULL);
+    plain_faults();
     if (getenv("EDDY_NAMED") && *getenv("EDDY_NAMED") == 'b')
         eddy_overflow_report();
     (void)raw_and_say_so();
