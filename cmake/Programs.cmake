@@ -96,7 +96,7 @@ foreach(stack IN ITEMS eddy libevent libev libuv)
   if(needs AND NOT BENCH_${needs})
     continue()
   endif()
-  foreach(scene IN ITEMS pipes post udp)
+  foreach(scene IN ITEMS pipes post udp file)
     set(source ${PROJECT_SOURCE_DIR}/bench/${scene}/${stack}.c)
     if(EXISTS ${source})
       eddy_program(bench-${scene}-${stack} bench-${scene}-${stack} .

@@ -30,6 +30,7 @@
  *  A callback may not wait: -EDEADLK                         a_callback_gets_edeadlk
  *  Closing in a callback is left to the loop                 close_in_a_callback_is_the_loops
  *  Closing is not cancelled                                  a_cancelled_call_does_nothing
+ *  What is read past the cache (O_DIRECT) holds up nobody    what_goes_past_the_cache_does_not_...
  *  Without memory or disk a call fails, and nothing leaks    every_failed_allocation_and_...
  *
  * and, in tests/file/{position,lock}_test.c:

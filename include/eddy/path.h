@@ -7,8 +7,8 @@
  *
  * Every call suspends its task while the disk works: rename, remove, mkdir, link and symlink as
  * entries of the ring on io_uring, the rest, and all of them elsewhere, on the pool's threads for
- * files. The simulator's disk does the five, eddy_path_stat(), _exists() and _sync(); it refuses
- * the others by name: -EDDY_ESIM.
+ * files. The simulator's disk does the first four (but no exchange), eddy_path_stat(), _exists() and
+ * _sync(); it refuses the others by name: -EDDY_ESIM.
  *
  * Relative paths begin at the process's working folder. Errors are the kernel's. Cancelled: nothing
  * happened, or it is done and its result is returned, unless a call says otherwise.

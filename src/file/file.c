@@ -35,6 +35,7 @@ int eddy_file_open_in(int dir, const char *path, int flags, unsigned mode, struc
     f->fd = fd;
     f->reads = (flags & O_ACCMODE) != O_WRONLY;
     f->writes = (flags & O_ACCMODE) != O_RDONLY;
+    f->direct = (flags & O_DIRECT) != 0;
     f->loop = eddy__loop();
     *ret = f;
     return 0;
@@ -64,6 +65,7 @@ ssize_t eddy_file_read(struct eddy_file *f, void *buf, size_t cap, int64_t offse
     if (offset < 0)
         return -EINVAL;
     eddy_op_read(&op, f->fd, buf, cap < INT_MAX ? cap : INT_MAX, offset, NULL);
+    op.direct = f->direct;
     return eddy__op_wait(&op.op);
 }
 
@@ -74,6 +76,7 @@ static int write_all(struct eddy_file *f, const char *buf, size_t len, int64_t *
         struct eddy_file_op op;
 
         eddy_op_write(&op, f->fd, buf, len < INT_MAX ? len : INT_MAX, *at, NULL);
+        op.direct = f->direct;
         int r = eddy__op_wait(&op.op);
         if (r <= 0)
             return r < 0 ? r : -EIO;

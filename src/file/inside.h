@@ -26,6 +26,7 @@ struct eddy_file {
     int64_t at;             /* of eddy_file_read_next() and its like */
     bool is_moving;         /* a task is in one of them */
     bool reads, writes;     /* what it was opened for */
+    bool direct;            /* past the cache */
     int fd;
 };
 

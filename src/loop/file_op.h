@@ -35,6 +35,9 @@ struct eddy_file_op {
                             * RENAME: RENAME_NOREPLACE, ...; UNLINK: AT_REMOVEDIR */
     unsigned mode;     /* OPEN, MKDIR */
     bool data_only;    /* FSYNC: fdatasync(2) */
+    bool
+        direct; /* READ, WRITE, set after the initialiser: opened with O_DIRECT, where a call that is
+                  * told not to wait waits for the disk all the same */
     struct eddy_work work; /* the driver's */
 };
 

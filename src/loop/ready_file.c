@@ -276,7 +276,7 @@ void eddy_ready_files(struct ready_driver *r, int fd, unsigned events)
 bool eddy_ready_file_submit(struct ready_driver *r, struct eddy_op *op)
 {
     struct eddy_file_op *f = eddy_file_op_of(op);
-    bool moves = op->kind == EDDY_OP_READ || op->kind == EDDY_OP_WRITE;
+    bool moves = (op->kind == EDDY_OP_READ || op->kind == EDDY_OP_WRITE) && !f->direct;
     int result = -EAGAIN;
 
     op->state = 0;

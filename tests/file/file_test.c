@@ -7,6 +7,7 @@
 #include "check.h"
 
 #include "base/fault.h"
+#include "base/sys.h"
 #include "loop/backtrace.h"
 
 #include <eddy/file.h>
@@ -15,6 +16,7 @@
 #include <eddy/task.h>
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,6 +132,40 @@ EDDY_TEST(close_in_a_callback_is_the_loops)
     EDDY_CHECK_EQ(eddy_file_open(fresh(), O_RDWR | O_CREAT, 0600, &f), 0);
     have_it_used(&(struct in_callback){ .f = EDDY_TAKE(f), .close = true });
     EDDY_CHECK_EQ(eddy_sleep(1), 0); /* plain code goes on with the loop */
+}
+
+static pthread_t loops_thread;
+static unsigned on_the_loop, elsewhere;
+
+static ssize_t pread_seen(int fd, void *buf, size_t len, int64_t offset, int flags)
+{
+    __atomic_add_fetch(pthread_equal(pthread_self(), loops_thread) ? &on_the_loop : &elsewhere, 1,
+                       __ATOMIC_RELAXED);
+    return eddy__sys_kernel.pread(fd, buf, len, offset, flags);
+}
+
+/* With O_DIRECT the kernel waits for the disk even when it is told not to: the loop may not ask it. */
+EDDY_TEST(what_goes_past_the_cache_does_not_hold_the_loop)
+{
+    static char block[4096] __attribute__((aligned(4096)));
+    EDDY_OWN(eddy_file) f = NULL;
+
+    if (strcmp(eddy_check_backend(), "sim") == 0 || strcmp(eddy_check_backend(), "uring") == 0)
+        return;
+    loops_thread = pthread_self();
+    on_the_loop = elsewhere = 0;
+    int r = eddy_file_open(fresh(), O_RDWR | O_CREAT | O_DIRECT, 0600, &f);
+    if (r == -EINVAL) {
+        EDDY_CHECK_NOT_RUN("no O_DIRECT on this file system");
+        return;
+    }
+    EDDY_CHECK_EQ(r, 0);
+    EDDY_CHECK_EQ(eddy_file_write(f, block, sizeof block, 0), 0);
+    eddy__sys.pread = pread_seen;
+    EDDY_CHECK_EQ(eddy_file_read(f, block, sizeof block, 0), sizeof block);
+    eddy__sys.pread = eddy__sys_kernel.pread;
+    EDDY_CHECK_EQ(on_the_loop, 0);
+    EDDY_CHECK_EQ(elsewhere, 1);
 }
 
 static int complaints;

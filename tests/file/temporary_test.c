@@ -85,6 +85,21 @@ EDDY_TEST(a_temporary_file_is_gone_however_it_ends)
     EDDY_CHECK_EQ(eddy_file_close(f), 0);
 }
 
+EDDY_TEST(a_temporary_file_freed_last_is_gone_with_its_loop)
+{
+    struct eddy_loop *loop = NULL;
+    char path[PATH_MAX];
+
+    if (on_sim())
+        return;
+    EDDY_CHECK_EQ(eddy_loop_new(NULL, &loop), 0);
+    struct eddy_file *f = made(false, path);
+    EDDY_CHECK_EQ(access(path, F_OK), 0);
+    eddy_file_free(f);
+    eddy_loop_free(loop);
+    EDDY_CHECK(access(path, F_OK) < 0);
+}
+
 EDDY_TEST(a_temporary_file_may_be_kept)
 {
     char path[PATH_MAX];
