@@ -149,7 +149,7 @@ static int64_t life_ms(const struct dns_room *room, const struct dns_answer *a)
     const struct dns_settings *set = &room->set;
     int64_t max = a->status == 0 ? set->max_ttl_ms : set->max_negative_ttl_ms;
 
-    if (set->no_cache || (a->status != 0 && a->status != -EDDY_ENONAME))
+    if (set->no_cache)
         return 0;
     int64_t life = a->timed ? a->ttl_ms : a->status == 0 ? set->untimed_ttl_ms : 0;
     return life < max ? life : max;

@@ -65,6 +65,8 @@ EDDY_TEST(answers_are_kept_for_their_ttl)
     /* The least TTL on the way: the alias has 5 s. */
     EDDY_CHECK_EQ(cost("alias.test", EDDY_OPT(resolve, .family = AF_INET), 0, &a), 1);
     EDDY_CHECK_EQ(a.ttl_s, 5);
+    EDDY_CHECK_EQ(cost("both.test", NULL, 0, &a), 2);
+    EDDY_CHECK(a.count == 2 && a.ttl_s == 7);
     /* Nothing is kept for no time, and no longer than the bound. */
     EDDY_CHECK_EQ(cost("zero.test", EDDY_OPT(resolve, .family = AF_INET), 0, &a), 1);
     EDDY_CHECK_EQ(cost("zero.test", EDDY_OPT(resolve, .family = AF_INET), 0, &a), 1);
@@ -182,13 +184,14 @@ EDDY_TEST(the_cache_is_bounded)
 struct ask_one_args {
     int *result;
     bool no_cache;
+    const char *host; /* NULL: slow.test */
 };
 
 static int ask_one(struct ask_one_args *a)
 {
     struct eddy_addresses found;
 
-    *a->result = eddy_resolve(EDDY_SLICE("slow.test"), 80,
+    *a->result = eddy_resolve(eddy_slice_of(a->host ? a->host : "slow.test"), 80,
                               EDDY_OPT(resolve, .family = AF_INET, .no_cache = a->no_cache),
                               &found);
     return 0;
@@ -215,6 +218,36 @@ EDDY_TEST(one_question_for_many)
     EDDY_CHECK_EQ(name_server_questions() - before, 1);
     EDDY_CHECK_EQ(info().shared, 99);
     EDDY_CHECK_EQ(cost("slow.test", EDDY_OPT(resolve, .family = AF_INET), 0, &a), 0);
+}
+
+EDDY_TEST(a_question_that_waits_its_turn_can_be_left)
+{
+    const unsigned before = name_server_questions();
+    int slow = 1, left = 1, stays = 1;
+    char log[512];
+
+    name_server_log(log, sizeof log);
+    EDDY_CHECK_EQ(eddy_dns_setup(EDDY_OPT(dns, .max_questions = 1)), 0);
+    EDDY_SCOPE(tasks, .timeout_ms = 0);
+    EDDY_GO(&tasks, ask_one, .result = &slow);
+    while (name_server_questions() == before)
+        eddy_sleep(1);
+    EDDY_GO(&tasks, ask_one, .result = &stays, .host = "good.test");
+    {
+        EDDY_SCOPE(leavers, .timeout_ms = 0);
+        EDDY_GO(&leavers, ask_one, .result = &left, .host = "n1.test");
+        eddy_yield();
+        eddy_yield();
+        EDDY_CHECK_EQ(info().misses, 3);
+        EDDY_CHECK_EQ(info().servers, 1);
+        eddy_scope_cancel(&leavers);
+    }
+    EDDY_CHECK_ERR(left, -ECANCELED);
+    name_server_release();
+    EDDY_CHECK_EQ(eddy_join(&tasks), 0);
+    EDDY_CHECK(slow == 0 && stays == 0);
+    name_server_log(log, sizeof log);
+    EDDY_CHECK_STR(log, "A slow.test;A good.test;");
 }
 
 /* What was asked of other servers is told to who waits, and to nobody else. */

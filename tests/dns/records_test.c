@@ -28,7 +28,7 @@ void eddy_check_teardown(void)
     name_server_settle();
 }
 
-/* --- the order --------------------------------------------------------------------------------- */
+/* --- the order ------------------------------------------------------------------------------- */
 
 EDDY_TEST(srv_are_drawn_by_weight)
 {
@@ -91,7 +91,7 @@ EDDY_TEST(a_service_that_is_not_there_has_no_name)
     EDDY_CHECK(found.count == 1 && found.at[0].len == 0);
 }
 
-/* --- answers ------------------------------------------------------------------------------------- */
+/* --- answers --------------------------------------------------------------------------------- */
 
 EDDY_TEST(a_truncated_answer_comes_over_tcp)
 {
@@ -168,7 +168,7 @@ EDDY_TEST(the_name_of_an_address_is_asked_for_backwards)
     EDDY_CHECK_ERR(eddy_lookup_ptr(&address, NULL, &found), -EINVAL);
 }
 
-/* --- messages ---------------------------------------------------------------------------------------- */
+/* --- messages -------------------------------------------------------------------------------- */
 
 /* Hex with blanks, without a head: an answer of one question, and so many records. */
 static int decode(const char *hex, int answers, int authority, int rcode, unsigned type,
@@ -232,6 +232,12 @@ EDDY_TEST(what_a_message_says)
           -EDDY_ERESOLVER, 0, 0, 0 },
         { "data behind the end", QUESTION "c00c 0001 0001 0000000a 0005 01020304", 1, 0, 0, 1,
           -EDDY_ERESOLVER, 0, 0, 0 },
+        { "bytes of nobody", QUESTION "c00c ff00 0001 0000000a 0009 01020304", 1, 0, 0, 0xff00,
+          -EDDY_ERESOLVER, 0, 0, 0 },
+        { "the next record's name for its own",
+          QUESTION
+          "c00c 0021 0001 0000000a 0006 000100020003 c00c 0001 0001 0000000a 0004 01020304",
+          2, 0, 0, 33, -EDDY_ERESOLVER, 0, 0, 0 },
         { "fewer records than told", QUESTION "c00c 0001 0001 0000000a 0004 01020304", 2, 0, 0, 1,
           -EDDY_ERESOLVER, 0, 0, 0 },
         { "a head that is cut", QUESTION "c00c 0001 0001 0000", 1, 0, 0, 1, -EDDY_ERESOLVER, 0, 0,
@@ -276,7 +282,7 @@ EDDY_TEST(what_a_message_says)
     EDDY_CHECK_ERR(dns_decode((const unsigned char *)"short", 5, 1, &a), -EDDY_ERESOLVER);
 }
 
-/* --- the call -------------------------------------------------------------------------------------------- */
+/* --- the call -------------------------------------------------------------------------------- */
 
 struct seek_args {
     int *result;

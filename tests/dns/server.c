@@ -35,7 +35,7 @@ struct message {
     unsigned count; /* of records */
 };
 
-/* --- records ----------------------------------------------------------------------------------- */
+/* --- records --------------------------------------------------------------------------------- */
 
 static void record(struct message *m, unsigned type, unsigned ttl, const void *data, size_t len)
 {
@@ -141,7 +141,7 @@ static int put_answer(struct message *m)
     } else if (m->type == A && is(m, "bad")) {
         record(m, A, 60, "\xc0\x00\x02", 3);
     } else if (m->type == AAAA && (is(m, "six") || is(m, "both"))) {
-        record(m, AAAA, 60,
+        record(m, AAAA, is(m, "both") ? 7 : 60,
                is(m, "six") ? "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x07"
                             : "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x09",
                16);
@@ -184,7 +184,7 @@ static void answer(struct message *m, bool is_udp)
     }
 }
 
-/* --- questions ------------------------------------------------------------------------------------- */
+/* --- questions ------------------------------------------------------------------------------- */
 
 static bool read_question(struct message *m)
 {
@@ -293,7 +293,7 @@ static void *serve_tcp(void *unused)
     }
 }
 
-/* --- for the tests ------------------------------------------------------------------------------------ */
+/* --- for the tests --------------------------------------------------------------------------- */
 
 bool name_server_start(void)
 {

@@ -4,14 +4,15 @@
  *   good.test    A 192.0.2.7, 192.0.2.8; no AAAA        six.test    AAAA 2001:db8::7; no A
  *   nx.test      NXDOMAIN                                fail.test   SERVFAIL
  *   silent.test  nothing comes                           slow.test   as good.test, when released
- *   both.test    A 192.0.2.9, AAAA 2001:db8::9           zero.test   as good.test, with a TTL of 0
+ *   both.test    A 192.0.2.9, AAAA 2001:db8::9 (TTL 7)   zero.test   as good.test, with a TTL of 0
  *   nosoa.test   NXDOMAIN without an SOA                 bad.test    an A of three bytes
  *   only.b.test  A 192.0.2.10; only.* NXDOMAIN           sick.b.test SERVFAIL; sick.* A 192.0.2.11
  *   big.test     TXT, which is truncated over UDP        alias.test  CNAME good.test (TTL 5), its A
  *   srv.test     SRV of two priorities and four weights  nosrv.test  SRV "."
  *   mx.test      MX 20 b, 10 a, 10 c                     nomx.test   MX 0 "."
  *
- * TTLs are 60 s; a "no" has an SOA of the same, whose TTL is 120 s. "nNUMBER.test" are as good.test.
+ * TTLs are 60 s; a "no" has an SOA of the same, whose own TTL is 120 s. "nNUMBER.test" are as
+ * good.test.
  */
 #ifndef EDDY_TESTS_DNS_SERVER_H
 #define EDDY_TESTS_DNS_SERVER_H

@@ -1,5 +1,6 @@
 /*
- * What the system says of names: its files, its other sources, and in which order addresses are tried.
+ * What the system says of names: its files, its other sources, and in which order addresses are
+ * tried.
  *
  * backends: select poll epoll uring
  * threads: yes
@@ -77,7 +78,7 @@ static const char *addresses(const char *host, int family, struct eddy_addresses
     return text;
 }
 
-/* --- nsswitch.conf ----------------------------------------------------------------------------- */
+/* --- nsswitch.conf --------------------------------------------------------------------------- */
 
 EDDY_TEST(nsswitch_says_the_order)
 {
@@ -111,8 +112,8 @@ EDDY_TEST(nsswitch_says_the_order)
     }
 }
 
-/* The same name stands in the hosts file and is known to the server: who is believed? Servers of the
- * test's are named, so only a loop's own room can be told the sources. */
+/* The same name stands in the hosts file and is known to the server: who is believed? The test's
+ * server is named, so no file is asked for the sources: the loop's own room is told them. */
 EDDY_TEST(the_hosts_file_is_first_or_last_as_told)
 {
     struct eddy_addresses a;
@@ -160,7 +161,7 @@ EDDY_TEST(the_hosts_file_is_read_as_hosts_5_says)
     unlink("hosts");
 }
 
-/* --- other sources ------------------------------------------------------------------------------- */
+/* --- other sources --------------------------------------------------------------------------- */
 
 static pthread_t loop_thread;
 static atomic_uint calls;
@@ -329,7 +330,7 @@ EDDY_TEST(a_call_of_the_system_may_outlive_the_room)
     unlink("nsswitch.conf");
 }
 
-/* --- files that change, search domains -------------------------------------------------------------- */
+/* --- files that change, search domains ------------------------------------------------------- */
 
 EDDY_TEST(changed_files_are_noticed)
 {
@@ -345,14 +346,14 @@ EDDY_TEST(changed_files_are_noticed)
     EDDY_CHECK_STR(addresses("only", AF_INET, &a), "EDDY_ENONAME");
     EDDY_CHECK_STR(addresses("good.test", AF_INET, &a), "192.0.2.7:80 192.0.2.8:80");
     EDDY_CHECK_EQ(info().reloads, 0);
-    write_file("hosts", "10.0.0.22 x.test\n");
+    write_file("hosts", "10.0.0.2 x.test\n");
     write_file("resolv.conf", "search a.test b.test\n");
     for (int i = 0; i < 100 && info().reloads < 2; i++) {
         eddy_sleep(50);
         addresses("x.test", 0, &a);
     }
     EDDY_CHECK_EQ(info().reloads, 2);
-    EDDY_CHECK_STR(addresses("x.test", 0, &a), "10.0.0.22:80");
+    EDDY_CHECK_STR(addresses("x.test", 0, &a), "10.0.0.2:80");
     EDDY_CHECK_STR(addresses("only", AF_INET, &a), "192.0.2.10:80");
     /* Another network, maybe: what was said there is forgotten. */
     name_server_log(log, sizeof log);
@@ -423,9 +424,9 @@ EDDY_TEST(resolv_conf_says_how_long_and_how_often)
     EDDY_CHECK(timeout_ms == 0 && tries == 0);
 }
 
-/* --- the order of addresses ------------------------------------------------------------------------ */
+/* --- the order of addresses ------------------------------------------------------------------ */
 
-/* Of RFC 6724 10.2: to where, and from where the kernel would go; the first of two is to be first. */
+/* Of RFC 6724 10.2: to where, and from where the kernel would go; of two the first wins. */
 struct way {
     const char *to, *from;
 };

@@ -1,6 +1,6 @@
 /*
- * A name's addresses, raced: which is tried when, who wins, what is left behind, and what is said when
- * nobody does. In the simulator, on its clock.
+ * A name's addresses, raced: which is tried when, who wins, what is left behind, and what is said
+ * when nobody does. In the simulator, on its clock.
  *
  * backends: sim
  * faults: yes

@@ -1,6 +1,6 @@
 /*
- * A name's addresses on the kernel's own network: in which order they are tried, and what is left when
- * anything fails. When they are tried is eyeballs_test.c's, on the simulator's clock.
+ * A name's addresses on the kernel's own network: in which order they are tried, and what is left
+ * when anything fails. When they are tried is eyeballs_test.c's, on the simulator's clock.
  *
  * backends: select poll epoll uring
  * faults: yes
