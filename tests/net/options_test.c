@@ -283,6 +283,14 @@ EDDY_TEST(a_connection_has_its_source)
         EDDY_CHECK(strncmp(eddy_address_format(&a, text, sizeof text), "127.0.0.5:", 10) == 0);
         EDDY_CHECK(eddy_address_port(&a) != 0);
     }
+    {
+        /* Of another family it is not used. */
+        EDDY_OWN(eddy_listener) other = NULL;
+        EDDY_OWN(eddy_stream) client = NULL;
+        EDDY_OWN(eddy_stream) server = NULL;
+        if (EDDY_CHECK_EQ(eddy_listen("[::1]:0", NULL, &other), 0))
+            meet(other, EDDY_OPT(connect, .source = "127.0.0.5:0"), &client, &server);
+    }
     if (is_sim())
         return;
     EDDY_OWN(eddy_stream) client = NULL;

@@ -271,6 +271,7 @@ EDDY_TEST(only_the_named_proxies_are_heard)
         { "127.0.0.2", false },
         { "127.0.0.2/31", false },
         { "127.0.0.0/30", true },
+        { "127.0.0.0/31", true },
         { "128.0.0.0/1", false },
         { "10.0.0.0/8 ::1", false },
         { "unix:", false },

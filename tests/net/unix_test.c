@@ -244,6 +244,46 @@ EDDY_TEST(a_cancelled_receive_takes_nothing)
     end_mark(&m);
 }
 
+struct read_two_args {
+    struct eddy_stream *s;
+    ssize_t *ret;
+};
+
+static int read_two(struct read_two_args *a)
+{
+    char buf[8];
+
+    *a->ret = eddy_read(a->s, buf, sizeof buf);
+    return 0;
+}
+EDDY_TASK(read_two);
+
+/* What the wait has left behind is no answer to the next call. */
+EDDY_TEST(after_a_cancelled_receive_reads_are_right)
+{
+    EDDY_OWN(eddy_stream) a = NULL;
+    EDDY_OWN(eddy_stream) b = NULL;
+    ssize_t first = 99, second = 99;
+    int fd = -1;
+
+    if (is_sim() || !EDDY_CHECK_EQ(eddy_unix_pair(&a, &b), 0))
+        return;
+    {
+        EDDY_SCOPE(s, .isolate = true);
+        EDDY_GO(&s, receive_one, .s = b, .ret = &first, .ret_fd = &fd);
+        EDDY_CHECK_EQ(eddy_yield(), 0);
+        eddy_scope_cancel(&s);
+        eddy_join(&s);
+    }
+    EDDY_CHECK_ERR(first, -ECANCELED);
+    EDDY_SCOPE(s, .isolate = true);
+    EDDY_GO(&s, read_two, .s = b, .ret = &second);
+    EDDY_CHECK_EQ(eddy_yield(), 0);
+    EDDY_CHECK_EQ(eddy_write(a, "12345", 5), 0);
+    EDDY_CHECK_EQ(eddy_join(&s), 0);
+    EDDY_CHECK_EQ(second, 5);
+}
+
 EDDY_TEST(reads_may_stand_before_descriptors)
 {
     EDDY_OWN(eddy_stream) a = NULL;
