@@ -124,6 +124,7 @@ struct eddy_listen_options {
  *   -EINVAL  not an address, or an option that does not fit   -EADDRINUSE  another program has it
  *   -EACCES, -EPERM  not allowed   -EADDRNOTAVAIL  not an address of this machine
  *   -ENODEV  no such interface     -ENOENT  none such was inherited   -ENOTSOCK  it does not listen
+ *   -EBADF   the descriptor of "fd:3" is not open
  *   -EMFILE, -ENFILE, -ENOMEM      no room
  *   -EDDY_ESIM  an interface, or an inherited socket, under the simulator
  * Source: listen(2), bind(2).   Since: 0.1
