@@ -10,6 +10,7 @@
 #include <eddy/address.h>
 #include <eddy/arena.h>
 #include <eddy/buffer.h>
+#include <eddy/changes.h>
 #include <eddy/channel.h>
 #include <eddy/command.h>
 #include <eddy/common.h>

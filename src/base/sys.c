@@ -236,6 +236,9 @@ static int sys_random(void *buf, size_t len)
     .epoll_create = eddy_kernel_epoll_create,               \
     .epoll_ctl = eddy_kernel_epoll_ctl,                     \
     .epoll_wait = eddy_kernel_epoll_wait,                   \
+    .inotify = eddy_kernel_inotify,                         \
+    .inotify_add = eddy_kernel_inotify_add,                 \
+    .inotify_remove = eddy_kernel_inotify_remove,           \
     .timerfd_create = eddy_kernel_timerfd_create,           \
     .timerfd_settime = eddy_kernel_timerfd_settime,
 #else

@@ -103,6 +103,9 @@ struct eddy_sys {
     int (*epoll_wait)(int epoll, struct epoll_event *ret, int cap, int64_t timeout_ns);
     int (*timerfd_create)(void);                     /* monotonic, non-blocking */
     int (*timerfd_settime)(int fd, int64_t when_ns); /* absolute, one shot */
+    int (*inotify)(void);                            /* non-blocking */
+    int (*inotify_add)(int fd, const char *path, uint32_t flags);
+    int (*inotify_remove)(int fd, int id);
 #endif
 
 #ifdef EDDY_HAVE_KQUEUE

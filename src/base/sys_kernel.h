@@ -91,6 +91,9 @@ int eddy_kernel_epoll_ctl(int epoll, int command, int fd, struct epoll_event *ev
 int eddy_kernel_epoll_wait(int epoll, struct epoll_event *ret, int cap, int64_t timeout_ns);
 int eddy_kernel_timerfd_create(void);
 int eddy_kernel_timerfd_settime(int fd, int64_t when_ns);
+int eddy_kernel_inotify(void);
+int eddy_kernel_inotify_add(int fd, const char *path, uint32_t flags);
+int eddy_kernel_inotify_remove(int fd, int id);
 #endif
 #ifdef EDDY_HAVE_KQUEUE
 int eddy_kernel_kqueue(void);

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <sys/event.h>
 #endif
+#include <sys/inotify.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -95,6 +96,23 @@ int eddy_kernel_timerfd_settime(int fd, int64_t when_ns)
 
     FAULT(EINVAL);
     return answer(timerfd_settime(fd, TFD_TIMER_ABSTIME, &when, NULL));
+}
+
+int eddy_kernel_inotify(void)
+{
+    FAULT(EMFILE);
+    return answer(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+}
+
+int eddy_kernel_inotify_add(int fd, const char *path, uint32_t flags)
+{
+    FAULT(ENOSPC);
+    return answer(inotify_add_watch(fd, path, flags));
+}
+
+int eddy_kernel_inotify_remove(int fd, int id)
+{
+    return answer(inotify_rm_watch(fd, id));
 }
 #endif
 
