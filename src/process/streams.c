@@ -23,16 +23,21 @@ static int nonblocking(int fd)
     return flags < 0 ? flags : eddy__sys.fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
-/* Ours, @fd, becomes a stream of @p's, or is closed. */
-static int keep(struct eddy_process *p, int which, int fd, bool in, bool out)
+int process_stream(int fd, bool in, bool out, struct eddy_stream **ret_stream)
 {
     int r = nonblocking(fd);
 
-    if (r >= 0)
-        r = eddy_stream_of_fd(in ? fd : -1, out ? fd : -1, NULL, &p->streams[which]);
+    return r < 0 ? r : eddy_stream_of_fd(in ? fd : -1, out ? fd : -1, NULL, ret_stream);
+}
+
+/* Ours, @fd, becomes a stream of @p's, or is closed. */
+static int keep(struct eddy_process *p, int which, int fd, bool in, bool out)
+{
+    int r = process_stream(fd, in, out, &p->streams[which]);
+
     if (r < 0)
         eddy__sys.close(fd);
-    return r < 0 ? r : 0;
+    return r;
 }
 
 static int open_pipe(struct plan *plan, int which, struct eddy_process *p)
