@@ -1,0 +1,111 @@
+/*
+ * A child on a terminal of its own.
+ *
+ * backends: select poll epoll uring sim
+ */
+#include "children.h"
+
+#include <eddy/loop.h>
+#include <eddy/process.h>
+#include <eddy/stream.h>
+#include <eddy/task.h>
+
+#include <signal.h>
+#include <string.h>
+
+#define SH(script) ((const char *const[]){ "sh", "-c", script, NULL })
+
+/* Read until @text has come; what came is kept for the next. */
+static bool comes(struct eddy_process *p, const char *text)
+{
+    static char seen[8192];
+    size_t len = 0;
+
+    while (!strstr(seen, text)) {
+        ssize_t n = eddy_read(eddy_process_stdout(p), seen + len, sizeof seen - 1 - len);
+        if (n <= 0 || len + (size_t)n > sizeof seen - 2)
+            return EDDY_CHECK_STR(seen, text);
+        len += (size_t)n;
+        seen[len] = '\0';
+    }
+    memset(seen, 0, sizeof seen);
+    return true;
+}
+
+EDDY_TEST(a_child_has_a_terminal)
+{
+    struct eddy_process_status status;
+    EDDY_OWN(eddy_process) p = NULL;
+
+    if (is_sim())
+        return;
+    EDDY_CHECK_ERR(eddy_process_spawn(SH("test -t 0 && test -t 1 && test -t 2 && tty && stty size; "
+                                         "read a < /dev/tty; echo [$a]; exit 4"),
+                                      EDDY_OPT(process, .pty = true, .rows = 33, .cols = 111), &p),
+                   0);
+    EDDY_CHECK(eddy_process_stdin(p) == eddy_process_stdout(p));
+    EDDY_CHECK(eddy_process_stderr(p) == NULL);
+    EDDY_CHECK(comes(p, "33 111"));
+    EDDY_CHECK_ERR(eddy_write_text(eddy_process_stdin(p), "typed\n"), 0);
+    EDDY_CHECK(comes(p, "[typed]"));
+    EDDY_CHECK_ERR(eddy_process_wait(p, &status), 0);
+    EDDY_CHECK_EQ(status.code, 4);
+}
+
+EDDY_TEST(a_new_size_is_told)
+{
+    EDDY_OWN(eddy_process) p = NULL;
+
+    if (is_sim())
+        return;
+    EDDY_CHECK_ERR(eddy_process_spawn(SH("stty size; trap 'stty size' WINCH; echo ready; "
+                                         "while :; do sleep 0.01; done"),
+                                      EDDY_OPT(process, .pty = true), &p),
+                   0);
+    EDDY_CHECK(comes(p, "24 80"));
+    EDDY_CHECK(comes(p, "ready"));
+    EDDY_CHECK_ERR(eddy_process_resize(p, 0, 5), -EINVAL);
+    EDDY_CHECK_ERR(eddy_process_resize(p, 50, 132), 0);
+    EDDY_CHECK(comes(p, "50 132"));
+}
+
+EDDY_TEST(ctrl_c_and_ctrl_d_are_typed)
+{
+    struct eddy_process_status status;
+    EDDY_OWN(eddy_process) cat = NULL;
+    EDDY_OWN(eddy_process) sleeper = NULL;
+
+    if (is_sim())
+        return;
+    EDDY_CHECK_ERR(eddy_process_spawn((const char *const[]){ "cat", NULL },
+                                      EDDY_OPT(process, .pty = true), &cat),
+                   0);
+    EDDY_CHECK_ERR(eddy_write_text(eddy_process_stdin(cat), "\4"), 0);
+    EDDY_CHECK_ERR(eddy_process_wait(cat, &status), 0);
+    EDDY_CHECK_EQ(status.code, 0);
+    EDDY_CHECK_ERR(eddy_process_spawn(SH("echo up; exec sleep 1000"),
+                                      EDDY_OPT(process, .pty = true), &sleeper),
+                   0);
+    EDDY_CHECK(comes(sleeper, "up"));
+    EDDY_CHECK_ERR(eddy_write_text(eddy_process_stdin(sleeper), "\3"), 0);
+    EDDY_CHECK_ERR(eddy_process_wait(sleeper, &status), 0);
+    EDDY_CHECK_EQ(status.signo, SIGINT);
+}
+
+EDDY_TEST(the_childs_end_is_the_end)
+{
+    for (int i = 0; i < 20 && !is_sim(); i++) {
+        EDDY_OWN(eddy_process) p = NULL;
+        char text[64] = "";
+        size_t len = 0;
+        ssize_t n;
+
+        EDDY_CHECK_ERR(eddy_process_spawn(SH("printf last"), EDDY_OPT(process, .pty = true), &p),
+                       0);
+        while ((n = eddy_read(eddy_process_stdout(p), text + len, sizeof text - 1 - len)) > 0)
+            len += (size_t)n;
+        EDDY_CHECK_ERR(n, 0);
+        EDDY_CHECK_STR(text, "last");
+        EDDY_CHECK_ERR(eddy_process_wait(p, NULL), 0);
+    }
+}
