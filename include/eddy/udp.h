@@ -28,7 +28,8 @@
  *                                                          an_empty_datagram_is_one
  *  It is sent at once or not at all                        a_cancelled_send_has_sent_nothing
  *  What does not fit is told, and the rest is lost         a_cut_datagram_is_told
- *  Readers are served in their order                       readers_are_served_in_their_order
+ *  Readers, and senders, are served in their order         readers_are_served_in_their_order,
+ *                                                          senders_are_served_in_their_order
  *  A cancelled receive has taken nothing                   a_cancelled_receive_takes_nothing
  *  A call looks at its scope first                         a_call_looks_at_its_scope_first
  *  A callback may not wait: -EDEADLK; it can try           a_callback_tries_and_does_not_wait

@@ -160,6 +160,12 @@ EDDY_TEST(a_refusal_comes_a_round_trip_later)
             EDDY_CHECK(eddy_address_eq(&from, &to));
             EDDY_CHECK_EQ(eddy_udp_send(w.server, &to, "told", 4), 0);
             EDDY_CHECK_EQ(eddy_udp_receive(w.client, buf, sizeof buf, NULL), 4);
+            /* A third one is not heard: the client is the server's. */
+            EDDY_OWN(eddy_udp) third = NULL;
+            EDDY_CHECK_EQ(eddy_udp_open(NULL, NULL, &third), 0);
+            EDDY_CHECK_EQ(eddy_udp_send(third, &from, "psst", 4), 0);
+            EDDY_SCOPE(patience, .timeout_ms = 1000);
+            EDDY_CHECK_ERR(eddy_udp_receive(w.client, buf, sizeof buf, NULL), -ETIMEDOUT);
         }
         world_close(&w);
     }

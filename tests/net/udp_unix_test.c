@@ -54,6 +54,17 @@ static int send_until_it_fails(struct send_until_it_fails_args *a)
 }
 EDDY_TASK(send_until_it_fails);
 
+struct send_late_args {
+    struct eddy_udp *u;
+};
+
+static int send_late(struct send_late_args *a)
+{
+    int r = eddy_sleep(2);
+    return r < 0 ? r : eddy_udp_send(a->u, NULL, "x", 1);
+}
+EDDY_TASK(send_late);
+
 /* Wait until it does not get on. */
 static void until_full(const long *sent)
 {
@@ -102,6 +113,49 @@ EDDY_TEST(unix_datagrams_wait_for_room)
     }
 }
 
+static uint64_t iterations_of_30_ms(void)
+{
+    struct eddy_loop *loop = eddy__loop();
+    uint64_t before = loop->iterations;
+
+    EDDY_CHECK_EQ(eddy_sleep(30), 0);
+    return loop->iterations - before;
+}
+
+/* A socket is told writable though its peer has no room, and readable though nobody reads: neither
+ * keeps the loop awake. */
+EDDY_TEST(who_waits_lets_the_loop_sleep)
+{
+    EDDY_OWN(eddy_udp) server = NULL;
+    EDDY_OWN(eddy_udp) client = NULL;
+    EDDY_OWN(eddy_udp) other = NULL;
+    struct eddy_address a;
+    long sent = 0;
+    int result = 0;
+    char buf[4];
+
+    if (!open_two(abstract("full"), &server, &client))
+        return;
+    {
+        /* The poll is armed by a wait, and stays so; then there is something, and nobody. */
+        EDDY_SCOPE(senders, .timeout_ms = 20000);
+        EDDY_GO(&senders, send_late, .u = client);
+        EDDY_CHECK_EQ(eddy_udp_receive(server, buf, sizeof buf, NULL), 1);
+        EDDY_CHECK_EQ(eddy_join(&senders), 0);
+    }
+    EDDY_CHECK_EQ(eddy_udp_send(client, NULL, "y", 1), 0);
+    EDDY_CHECK(iterations_of_30_ms() < 100);
+
+    EDDY_CHECK_EQ(eddy_udp_address(server, &a), 0);
+    EDDY_CHECK_EQ(eddy_udp_open(abstract("sender"), NULL, &other), 0);
+    EDDY_SCOPE(senders, .timeout_ms = 20000);
+    EDDY_GO(&senders, send_until_it_fails, .u = other, .to = &a, .sent = &sent, .result = &result);
+    until_full(&sent);
+    EDDY_CHECK(iterations_of_30_ms() < 100);
+    eddy_udp_free(EDDY_TAKE(other));
+    EDDY_CHECK_EQ(eddy_join(&senders), 0);
+}
+
 EDDY_TEST(a_cancelled_send_has_sent_nothing)
 {
     EDDY_OWN(eddy_udp) server = NULL;
@@ -122,6 +176,41 @@ EDDY_TEST(a_cancelled_send_has_sent_nothing)
         EDDY_CHECK_EQ(eddy_udp_receive(server, buf, sizeof buf, NULL), 1);
     EDDY_SCOPE(patience, .timeout_ms = 5);
     EDDY_CHECK_ERR(eddy_udp_receive(server, buf, sizeof buf, NULL), -ETIMEDOUT);
+}
+
+struct send_one_args {
+    struct eddy_udp *u;
+};
+
+static int send_one(struct send_one_args *a)
+{
+    return eddy_udp_send(a->u, NULL, "1", 1);
+}
+EDDY_TASK(send_one);
+
+EDDY_TEST(senders_are_served_in_their_order)
+{
+    EDDY_OWN(eddy_udp) server = NULL;
+    EDDY_OWN(eddy_udp) client = NULL;
+    long sent = 0;
+    char buf[4] = "";
+
+    if (!open_two(abstract("full"), &server, &client))
+        return;
+    while (eddy_udp_try_send(client, NULL, "x", 1) == 0)
+        sent++;
+    EDDY_SCOPE(senders, .timeout_ms = 20000);
+    EDDY_GO(&senders, send_one, .u = client);
+    EDDY_CHECK_EQ(eddy_yield(), 0); /* it waits now; then there is room for it, and for us */
+    for (int i = 0; i < 2; i++)
+        EDDY_CHECK_EQ(eddy_udp_receive(server, buf, sizeof buf, NULL), 1);
+    EDDY_CHECK_EQ(eddy_udp_send(client, NULL, "2", 1), 0);
+    EDDY_CHECK_EQ(eddy_join(&senders), 0);
+    for (long i = 0; i < sent - 1; i++)
+        EDDY_CHECK_EQ(eddy_udp_receive(server, buf, sizeof buf, NULL), 1);
+    EDDY_CHECK_EQ(buf[0], '1');
+    EDDY_CHECK_EQ(eddy_udp_receive(server, buf, sizeof buf, NULL), 1);
+    EDDY_CHECK_EQ(buf[0], '2');
 }
 
 EDDY_TEST(a_sender_who_waits_gets_ebadf)
