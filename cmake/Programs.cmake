@@ -86,9 +86,10 @@ endforeach()
 
 # The same scene on several libraries: bench/pipes/libuv.c -> bench-pipes-libuv, where it is there.
 set(bench_libevent event_core)
+set(bench_libevent-et event_core)
 set(bench_libev ev)
 set(bench_libuv uv)
-foreach(stack IN ITEMS eddy libevent libev libuv)
+foreach(stack IN ITEMS eddy eddy-edge libevent libevent-et libev libuv)
   set(needs ${bench_${stack}})
   if(needs)
     find_library(BENCH_${needs} ${needs})

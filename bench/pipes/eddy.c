@@ -8,7 +8,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-const char *const stack_name = "eddy";
+#ifndef SCENE_EDGE
+#define SCENE_EDGE 0
+#define SCENE_NAME "eddy"
+#endif
+
+const char *const stack_name = SCENE_NAME;
 static struct eddy_loop *loop;
 
 static void readable(void *index, unsigned events)
@@ -27,7 +32,7 @@ void stack_watch(int index, int fd)
 {
     struct eddy_watch *w;
 
-    if (eddy_watch_new(fd, EDDY_READABLE, readable, (void *)(intptr_t)index, &w) < 0)
+    if (eddy_watch_new(fd, EDDY_READABLE | SCENE_EDGE, readable, (void *)(intptr_t)index, &w) < 0)
         abort();
 }
 

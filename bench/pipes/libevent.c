@@ -4,7 +4,12 @@
 #include <event2/event.h>
 #include <stdint.h>
 
-const char *const stack_name = "libevent";
+#ifndef SCENE_EDGE
+#define SCENE_EDGE 0
+#define SCENE_NAME "libevent"
+#endif
+
+const char *const stack_name = SCENE_NAME;
 static struct event_base *base;
 
 static void readable(evutil_socket_t fd, short what, void *index)
@@ -22,7 +27,9 @@ void stack_open(int count)
 
 void stack_watch(int index, int fd)
 {
-    event_add(event_new(base, fd, EV_READ | EV_PERSIST, readable, (void *)(intptr_t)index), NULL);
+    const short events = EV_READ | EV_PERSIST | SCENE_EDGE;
+
+    event_add(event_new(base, fd, events, readable, (void *)(intptr_t)index), NULL);
 }
 
 void stack_turn(void)

@@ -33,12 +33,16 @@ static void fail(const char *what)
 
 void scene_readable(int index)
 {
-    char byte;
+    char bytes[8];
 
-    if (read(ends[index][0], &byte, 1) != 1)
+    /* With room for more than came, so that a short read says that there is no more. */
+    ssize_t n = read(ends[index][0], bytes, sizeof bytes);
+    if (n < 1 || n == sizeof bytes)
         fail("read");
-    fired++;
-    if (left > 0) {
+    for (; n > 0; n--) {
+        fired++;
+        if (left <= 0)
+            continue;
         left--;
         if (write(ends[(index + 1) % pairs][1], "e", 1) != 1)
             fail("write");

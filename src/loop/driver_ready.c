@@ -371,6 +371,16 @@ static void output(struct ready_driver *r, struct eddy_op *op, unsigned events)
     complete(r, op, result);
 }
 
+/* A watch for input and nothing beside it: the one case that is all dispatching. Whoever comes next
+ * is told anew, so nothing of the event need be remembered. */
+static inline bool is_plain_watch(const struct watch *w, unsigned events)
+{
+    const struct eddy_op *op = w->in;
+
+    return op && !w->out && !w->files && (events & EDDY_READABLE) && op->kind == EDDY_OP_POLL &&
+           op->poll.multishot;
+}
+
 static void dispatch_other(struct ready_driver *r, uint64_t token)
 {
     if (token == TOKEN_WAKE)
@@ -390,12 +400,17 @@ static void dispatch(struct ready_driver *r, const struct eddy_ready *event)
         dispatch_other(r, event->token);
         return;
     }
-    if (!is_current(r, fd, generation))
+    struct watch *w = &r->watches[fd];
+    if (w->generation != generation)
         return;
-    if (r->watches[fd].interest & EDDY_EDGE)
-        eddy_ready_remember(&r->watches[fd], events);
+    if (is_plain_watch(w, events)) {
+        report(r, w->in, events);
+        return;
+    }
+    if (w->interest & EDDY_EDGE)
+        eddy_ready_remember(w, events);
 
-    struct eddy_op *op = r->watches[fd].out;
+    struct eddy_op *op = w->out;
     if (op && (events & (EDDY_WRITABLE | ended))) {
         used = true;
         eddy_ready_unlist(op);
@@ -421,7 +436,7 @@ static void dispatch(struct ready_driver *r, const struct eddy_ready *event)
     }
     /* Reported as a level, and nobody waits for it: take the interest back, or it is reported for
      * ever. Not when it has just been used: the next operation most likely wants the same. */
-    const struct watch *w = &r->watches[fd];
+    w = &r->watches[fd];
     if (!used && !(w->interest & EDDY_EDGE) && (events & (eddy_ready_unwanted(r, w) | ended)))
         eddy_ready_update(r, fd, true);
 }

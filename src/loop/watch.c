@@ -21,27 +21,37 @@ struct eddy_watch {
     struct eddy_op op;                      /* its ctx is the user's */
     struct eddy_list link;                  /* among its loop's; alone once it was freed */
     struct eddy_loop *loop;
-    bool is_over; /* it has told that the descriptor is gone */
 };
+
+/* Of one that was freed, or has told that its descriptor is gone. */
+static void on_last_words(struct eddy_op *op, int res)
+{
+    struct eddy_watch *w = eddy_container_of(op, struct eddy_watch, op);
+
+    (void)res;
+    if (!w->fn && !op->more)
+        eddy__free(w, sizeof *w);
+}
+
+static void on_failure(struct eddy_watch *w, int res)
+{
+    if (res >= 0 && eddy__sys.fcntl(w->op.fd, F_GETFD, 0) < 0) {
+        w->op.done = on_last_words;
+        res = -EBADF;
+        eddy__op_cancel(w->loop, &w->op);
+    }
+    /* Ended without being asked: there is nothing to be told of any more but that. */
+    w->fn(w->op.ctx, res >= 0 ? (unsigned)res : EDDY_FAILED);
+}
 
 static void on_event(struct eddy_op *op, int res)
 {
     struct eddy_watch *w = eddy_container_of(op, struct eddy_watch, op);
 
-    if (!w->fn) {
-        if (!op->more)
-            eddy__free(w, sizeof *w);
-        return;
-    }
-    if (w->is_over)
-        return;
-    if (res >= 0 && (res & EDDY_FAILED) && eddy__sys.fcntl(op->fd, F_GETFD, 0) < 0) {
-        w->is_over = true;
-        res = -EBADF;
-        eddy__op_cancel(w->loop, op);
-    }
-    /* Ended without being asked: there is nothing to be told of any more but that. */
-    w->fn(op->ctx, res >= 0 ? (unsigned)res : EDDY_FAILED);
+    if (__builtin_expect(res < 0 || (res & EDDY_FAILED), 0))
+        on_failure(w, res);
+    else
+        w->fn(op->ctx, (unsigned)res);
 }
 
 /* Those of one loop, in EDDY_SLOT_WATCH. */
@@ -114,6 +124,7 @@ void eddy_watch_free(struct eddy_watch *watch)
         return;
     eddy__debug_gone(watch->loop, watch);
     watch->fn = NULL;
+    watch->op.done = on_last_words;
     eddy_list_remove(&watch->link);
     if (!watch->op.pending || eddy__op_cancel(watch->loop, &watch->op))
         eddy__free(watch, sizeof *watch);

@@ -100,6 +100,8 @@ static unsigned events_of(uint32_t e)
 {
     unsigned events = 0;
 
+    if (__builtin_expect(e == EPOLLIN, 1))
+        return EDDY_READABLE;
     if (e & EPOLLIN)
         events |= EDDY_READABLE;
     if (e & EPOLLOUT)
