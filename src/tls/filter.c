@@ -513,7 +513,10 @@ static int set_up(struct tls_filter *f, const char *server_name)
         return -ENOMEM;
     }
     SSL_set_bio(f->ssl, bio, bio);
-    SSL_set_app_data(f->ssl, f);
+    if (SSL_set_app_data(f->ssl, f) != 1) {
+        ERR_clear_error();
+        return -ENOMEM;
+    }
     if (eddy_driver_is_simulated(f->loop->driver)) /* certificates are judged by its clock */
         X509_VERIFY_PARAM_set_time(SSL_get0_param(f->ssl), eddy_wall_ns() / 1000000000);
     if (f->tls->server) {
