@@ -9,6 +9,7 @@
 #include "base/sys.h"
 
 #include <eddy/lock.h>
+#include <eddy/loop.h>
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -147,6 +148,27 @@ EDDY_TEST(waiting_for_a_lock_holds_up_nobody)
     for (int i = 0; i < 16; i++) {
         EDDY_CHECK(ret[i] == 0 || ret[i] == -ECANCELED);
         EDDY_CHECK_EQ(eddy_file_close(f[i]), 0);
+    }
+}
+
+/* A slow machine asks less often, never more. */
+EDDY_TEST(who_waits_asks_less_and_less_often)
+{
+    EDDY_OWN(eddy_file) a = opened(O_RDWR);
+    EDDY_OWN(eddy_file) b = opened(O_RDWR);
+    int ret = 1;
+
+    EDDY_CHECK_EQ(eddy_file_lock(a, NULL), 0);
+    tries = 0;
+    eddy__sys.lock = lock_counted;
+    {
+        EDDY_SCOPE(s, .timeout_ms = 0);
+        const int64_t began = eddy_now_ns();
+        EDDY_GO(&s, locker, .f = b, .ret = &ret);
+        EDDY_CHECK_EQ(eddy_sleep(200), 0);
+        eddy_scope_cancel(&s);
+        EDDY_CHECK(tries_now() > 1);
+        EDDY_CHECK(tries_now() < 9 + (eddy_now_ns() - began) / 32000000);
     }
 }
 
