@@ -27,6 +27,7 @@
  *  A cancelled write breaks a stream only until it is    a_cancelled_print_leaves_the_next_one
  *   asked for again
  *  eddy_print() writes all at once, one after another    lines_of_many_tasks_stay_whole
+ *  Who reads a terminal in the background is stopped    who_reads_in_the_background_is_stopped
  *  A callback may not wait: -EDEADLK                     a_callback_gets_edeadlk
  *  Without memory each call says so                      every_failed_allocation_is_told
  *  The simulator refuses them                            the_simulator_has_none

@@ -24,7 +24,9 @@
 #include <eddy/transport.h>
 
 #include <fcntl.h>
+#include <signal.h>
 #include <termios.h>
+#include <unistd.h>
 
 #define BUFFER_SIZE ((size_t)16384)
 
@@ -73,11 +75,46 @@ static void reader_done(struct fd_transport *t, int res)
     r->done(r);
 }
 
+/* The terminal shows another job. Who reads it then is stopped, until a shell brings him to the
+ * foreground; but READ comes from threads that take no signals, and is told EIO. So we stop the
+ * job as the kernel would have. False: nobody would set it going again, or SIGTTIN means something
+ * else here. */
+static bool stop_in_background(const struct fd_transport *t)
+{
+    struct sigaction action;
+    sigset_t blocked;
+    pid_t shown = tcgetpgrp(t->in), parent = getppid();
+
+    if (shown < 0 || shown == getpgrp() || getsid(parent) != getsid(0) ||
+        getpgid(parent) == getpgrp())
+        return false;
+    if (eddy__sys.sigaction(SIGTTIN, NULL, &action) < 0 || action.sa_handler != SIG_DFL ||
+        pthread_sigmask(SIG_SETMASK, NULL, &blocked) != 0 || sigismember(&blocked, SIGTTIN))
+        return false;
+    return kill(0, SIGTTIN) == 0;
+}
+
+/* After a READ: whether it has been asked again, and is under way. Else its result stands. */
+static bool read_again(struct fd_transport *t)
+{
+    struct eddy_op *op = &t->in_op.op;
+
+    while (op->res == -EIO && t->in_tty && !t->closing && !t->in_asked && stop_in_background(t)) {
+        eddy_op_read(&t->in_op, t->in, t->in_op.ptr, t->in_op.len, t->in_at, op->done);
+        op->ctx = t;
+        if (!eddy__op_submit(t->loop, op))
+            return true;
+    }
+    return false;
+}
+
 static void read_done(struct eddy_op *op, int res)
 {
     struct fd_transport *t = op->ctx;
     bool direct = t->direct;
 
+    if (read_again(t))
+        return;
     res = read_over(t);
     if (direct && t->reader)
         reader_done(t, res);
@@ -91,7 +128,7 @@ static bool start_read(struct fd_transport *t, void *ptr, size_t len, bool direc
     t->direct = direct;
     eddy_op_read(&t->in_op, t->in, ptr, len, t->in_at, read_done);
     t->in_op.op.ctx = t;
-    return eddy__op_submit(t->loop, &t->in_op.op);
+    return eddy__op_submit(t->loop, &t->in_op.op) && !read_again(t);
 }
 
 /* Begin to fill the buffer. True: over at once. */

@@ -198,8 +198,9 @@ EDDY_TEST(a_file_is_read_where_it_stands_or_from_a_place)
     s = over(fd, fd, EDDY_OPT(fd, .at = true, .offset = 4));
     EDDY_CHECK_EQ(eddy_read_exactly(s, buf, 2), 0);
     EDDY_CHECK_EQ(eddy_write_text(s, "ABC"), 0);
+    EDDY_CHECK_EQ(eddy_write_text(s, "D"), 0);
     EDDY_CHECK_EQ(eddy_read_exactly(s, buf + 2, 3), 0);
-    EDDY_CHECK_MEM(buf, 5, "45C78", 5);
+    EDDY_CHECK_MEM(buf, 5, "45CD8", 5);
     EDDY_CHECK_EQ(lseek(fd, 0, SEEK_CUR), 0);
     eddy_stream_free(s);
     (void)unlink(name);

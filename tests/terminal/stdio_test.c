@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -329,6 +330,9 @@ ROLE(lines)
 
     for (int i = 0; i < 8; i++)
         EDDY_GO(&all, printing, .nr = i, .len = i * 3000);
+    while (eddy_write(eddy_stdout(), "", 0) != -EBUSY) /* one waits, and the others behind it */
+        eddy_sleep(1);
+    eddy_print_error("full");
     int r = eddy_join(&all);
     return -r;
 }
@@ -336,12 +340,14 @@ ROLE(lines)
 EDDY_TEST(lines_of_many_tasks_stay_whole)
 {
     static char got[8 * 20 * 24010];
-    int out[2];
+    int out[2], err[2];
 
-    if (is_sim() || !make_pipe(out))
+    if (is_sim() || !make_pipe(out) || !make_pipe(err))
         return;
-    pid_t pid = role_start("lines", (int[]){ -1, out[1], 2 }, -1);
-    shut(&out[1], 1);
+    pid_t pid = role_start("lines", (int[]){ -1, out[1], err[1] }, -1);
+    shut(&out[1], 1), shut(&err[1], 1);
+    role_expect(err[0], "full");
+    shut(&err[0], 1);
     size_t len = read_all(out[0], got, sizeof got - 1);
     EDDY_CHECK_EQ(role_end(pid), 0);
     int lines = 0;
@@ -355,6 +361,42 @@ EDDY_TEST(lines_of_many_tasks_stay_whole)
     }
     EDDY_CHECK_EQ(lines, 160);
     shut(&out[0], 1);
+}
+
+/* --- in the background ------------------------------------------------------------------------------- */
+
+/* A shell: its job reads the terminal from the background, and is brought to the foreground. */
+ROLE(shell)
+{
+    int status = 0;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        char buf[20] = { 0 };
+        setpgid(0, 0);
+        ssize_t n = eddy_read(eddy_stdin(), buf, sizeof buf);
+        return n < 0 ? (int)-n : n == 6 && strcmp(buf, "typed\n") == 0 ? 0 : 100;
+    }
+    setpgid(pid, pid);
+    if (waitpid(pid, &status, WUNTRACED) != pid || !WIFSTOPPED(status))
+        return 1;
+    if (WSTOPSIG(status) != SIGTTIN)
+        return 2;
+    tcsetpgrp(0, pid);
+    kill(pid, SIGCONT);
+    waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 3;
+}
+
+EDDY_TEST(who_reads_in_the_background_is_stopped)
+{
+    int pty[2];
+
+    if (is_sim() || !role_pty(pty))
+        return;
+    EDDY_CHECK_EQ(write(pty[0], "typed\n", 6), 6);
+    EDDY_CHECK_EQ(role_end(role_on("shell", pty)), 0);
+    role_close(pty);
 }
 
 /* --- in this process --------------------------------------------------------------------------------- */
