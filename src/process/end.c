@@ -210,6 +210,8 @@ void eddy_process_free(struct eddy_process *p)
 /* The loop ends. What is killed ends at once; a detached one is the program's from here on. */
 static void end_with_loop(struct eddy_process *p)
 {
+    bool is_ours = p->orphan;
+
     process_unwatch(p);
     process_free_streams(p);
     if (!p->detached)
@@ -220,6 +222,8 @@ static void end_with_loop(struct eddy_process *p)
         process_look(p, true);
     else
         process_reaped(p, -ECHILD);
+    if (!is_ours)
+        p->loop = NULL;
 }
 
 void process_room_free(void *slot)

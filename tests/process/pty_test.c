@@ -15,20 +15,21 @@
 
 #define SH(script) ((const char *const[]){ "sh", "-c", script, NULL })
 
-/* Read until @text has come; what came is kept for the next. */
+/* Read until @text has come; what has come behind it is kept for the next. */
 static bool comes(struct eddy_process *p, const char *text)
 {
     static char seen[8192];
-    size_t len = 0;
+    size_t len = strlen(seen);
+    char *at;
 
-    while (!strstr(seen, text)) {
+    while (!(at = strstr(seen, text))) {
         ssize_t n = eddy_read(eddy_process_stdout(p), seen + len, sizeof seen - 1 - len);
-        if (n <= 0 || len + (size_t)n > sizeof seen - 2)
+        if (n <= 0)
             return EDDY_CHECK_STR(seen, text);
         len += (size_t)n;
         seen[len] = '\0';
     }
-    memset(seen, 0, sizeof seen);
+    memmove(seen, at + strlen(text), strlen(at + strlen(text)) + 1);
     return true;
 }
 
