@@ -179,7 +179,7 @@ static void answered(struct dns_ask *ask, const struct dns_answer *a, bool cache
 /* 1: both are settled. 0: one at least has been asked for. */
 static int ask(struct dns_host *h, const char *name, unsigned type, int i)
 {
-    const struct dns_answer *a;
+    const struct dns_answer *a = NULL;
 
     h->ask[i].done = answered;
     h->ask[i].index = i;

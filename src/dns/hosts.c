@@ -143,8 +143,7 @@ void dns_hosts_free(struct dns_hosts *h)
 static bool is_in(const struct dns_ips *ips, const struct dns_ip *ip)
 {
     for (size_t i = 0; i < ips->count; i++)
-        if (ips->at[i].family == ip->family && ips->at[i].scope == ip->scope &&
-            memcmp(ips->at[i].bytes, ip->bytes, sizeof ip->bytes) == 0)
+        if (dns_ip_eq(&ips->at[i], ip))
             return true;
     return false;
 }

@@ -199,7 +199,7 @@ static int name_of(const char *name, char buf[DNS_NAME_MAX + 1])
 
 static int seek(struct seeker *s, const char *name, unsigned type, bool no_cache)
 {
-    const struct dns_answer *a;
+    const struct dns_answer *a = NULL;
     char key[DNS_NAME_MAX + 1];
 
     int r = name_of(name, key);

@@ -98,6 +98,7 @@ struct dns_ips {
     struct dns_ip at[EDDY_ADDRESSES_MAX];
 };
 
+bool dns_ip_eq(const struct dns_ip *a, const struct dns_ip *b);
 void dns_ip_to_address(const struct dns_ip *ip, uint16_t port, struct eddy_address *ret);
 int dns_ip_of_sockaddr(const struct sockaddr *addr, struct dns_ip *ret);
 int dns_hosts_find(const struct dns_hosts *h, const char *name, int family, struct dns_ips *ret);

@@ -12,6 +12,12 @@
 #include <netinet/in.h>
 #include <string.h>
 
+bool dns_ip_eq(const struct dns_ip *a, const struct dns_ip *b)
+{
+    return a->family == b->family && a->scope == b->scope &&
+           memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+}
+
 void dns_ip_to_address(const struct dns_ip *ip, uint16_t port, struct eddy_address *ret)
 {
     memset(ret, 0, sizeof *ret);

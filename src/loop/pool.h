@@ -13,7 +13,7 @@
 #include "loop/loop.h"
 
 enum eddy_work_class {
-    EDDY_WORK_NAMES, /* the system's resolver, to come: so no option of the loop's tells how many */
+    EDDY_WORK_NAMES, /* the system's resolver, where c-ares cannot serve: two threads */
     EDDY_WORK_FILES, /* disks */
     EDDY_WORK_USER,  /* eddy_offload() */
     EDDY_WORK_CLASSES

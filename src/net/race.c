@@ -86,7 +86,7 @@ static void ended(struct eddy_op *op, int res)
 static bool is_tried(const struct race *r, const struct dns_ip *ip)
 {
     for (size_t i = 0; i < r->count; i++)
-        if (memcmp(&r->at[i].ip, ip, sizeof *ip) == 0)
+        if (dns_ip_eq(&r->at[i].ip, ip))
             return true;
     return false;
 }

@@ -6,6 +6,7 @@
  * faults: yes
  */
 #include "base/fault.h"
+#include "base/sys.h"
 #include "check.h"
 #include "loop/loop.h"
 
@@ -131,6 +132,44 @@ EDDY_TEST(the_address_that_answers_is_found)
         EDDY_CHECK_EQ(reach(eddy_address_port(&at), NULL, text), 0);
         EDDY_CHECK_STR(text, want);
     }
+}
+
+/* By the last byte: what the network would say. */
+static int odd_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    static const int says[] = { 0, 0, -ENETUNREACH, -EHOSTUNREACH, 0, -ETIMEDOUT, -EADDRNOTAVAIL };
+    const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)addr;
+    const unsigned last = addr->sa_family == AF_INET ? ntohl(in->sin_addr.s_addr) & 255 : 0;
+    const int error = last < sizeof says / sizeof *says ? says[last] : 0;
+
+    return error ? error : eddy__sys_kernel.connect(fd, addr, len);
+}
+
+EDDY_TEST(the_most_telling_error_is_returned)
+{
+    static const struct {
+        const char *lines;
+        int want;
+    } cases[] = {
+        { "127.0.0.2 many.test\n", -ENETUNREACH },
+        { "127.0.0.3 many.test\n127.0.0.2 many.test\n", -EHOSTUNREACH },
+        { "127.0.0.5 many.test\n127.0.0.3 many.test\n", -EDDY_EPEER_TIMEOUT },
+        { "127.0.0.4 many.test\n127.0.0.5 many.test\n127.0.0.2 many.test\n", -ECONNREFUSED },
+        { "127.0.0.6 many.test\n127.0.0.2 many.test\n", -ENETUNREACH },
+    };
+    char text[EDDY_ADDRESS_TEXT];
+    int hold;
+
+    if (strcmp(eddy_check_backend(), "uring") == 0)
+        return; /* the ring connects by itself */
+    uint16_t port = silent_port(&hold);
+    eddy__sys.connect = odd_connect;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        EDDY_CHECK_EQ(know(cases[i].lines), 0);
+        EDDY_CHECK_ERR(reach(port, NULL, text), cases[i].want);
+    }
+    eddy__sys.connect = eddy__sys_kernel.connect;
+    close(hold);
 }
 
 static int try_it(void)
