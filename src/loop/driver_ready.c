@@ -102,8 +102,10 @@ static void detach(struct ready_driver *r, struct eddy_op *op)
 {
     struct watch *w = &r->watches[op->fd];
 
-    if (w->in == op)
+    if (w->in == op) {
         w->in = NULL;
+        eddy_ready_clear(w, READY_WATCH);
+    }
     if (w->out == op)
         w->out = NULL;
     eddy_ready_unlist(op);
@@ -152,6 +154,8 @@ static bool park(struct ready_driver *r, struct eddy_op *op, bool output)
         *place = NULL;
         return done_now(op, result);
     }
+    if (op->kind == EDDY_OP_POLL && op->poll.multishot && !output)
+        w->ready = (uint8_t)(w->ready | READY_WATCH);
     eddy_driver_began(&r->driver, op);
     return false;
 }
@@ -371,20 +375,17 @@ static void output(struct ready_driver *r, struct eddy_op *op, unsigned events)
     complete(r, op, result);
 }
 
-/* A watch for input and nothing beside it: the one case that is all dispatching. Whoever comes next
- * is told anew, so nothing of the event need be remembered. */
+/* A watch for input and nothing beside it: the one case that is all dispatching, so that is decided
+ * without a look at the operation. Whoever comes next is told anew: nothing need be remembered. */
 static inline bool is_plain_watch(const struct watch *w, unsigned events)
 {
-    const struct eddy_op *op = w->in;
-
-    return op && !w->out && !w->files && (events & EDDY_READABLE) && op->kind == EDDY_OP_POLL &&
-           op->poll.multishot;
+    return (w->ready & READY_WATCH) && (events & EDDY_READABLE) && !w->out && !w->files;
 }
 
 static void dispatch_other(struct ready_driver *r, uint64_t token)
 {
     if (token == TOKEN_WAKE)
-        eddy_ready_drain(r);
+        eddy_ready_woken(r);
     else if (token == TOKEN_TIMER)
         eddy_ready_timer_fired(r);
 }
@@ -404,7 +405,9 @@ static void dispatch(struct ready_driver *r, const struct eddy_ready *event)
     if (w->generation != generation)
         return;
     if (is_plain_watch(w, events)) {
-        report(r, w->in, events);
+        w->in->more = true;
+        w->in->res = (int)events;
+        w->in->done(w->in, (int)events);
         return;
     }
     if (w->interest & EDDY_EDGE)
@@ -550,6 +553,10 @@ static int open_driver(const struct eddy_driver_config *config, struct eddy_driv
     eddy_list_init(&r->again);
     eddy_list_init(&r->due);
     int result = eddy_poller_open(config->backend, &r->poller);
+    if (result == 0) {
+        r->edges = eddy_poller_tells_edges(r->poller);
+        r->streams = r->edges && eddy_poller_tells_urgent(r->poller);
+    }
     if (result == 0 && !(r->lend = eddy__alloc(LEND_SIZE)))
         result = -ENOMEM;
     if (result == 0)
@@ -557,16 +564,12 @@ static int open_driver(const struct eddy_driver_config *config, struct eddy_driv
     if (result == 0)
         result = eddy_ready_grow(r, r->wake_in);
     if (result == 0)
-        result = eddy_poller_add(r->poller, r->wake_in, EDDY_READABLE, TOKEN_WAKE);
-    if (result == 0)
         eddy_ready_open_timer(r);
     if (result < 0) {
         *why = eddy_strerror(result);
         close_driver(&r->driver);
         return result;
     }
-    r->edges = eddy_poller_tells_edges(r->poller);
-    r->streams = r->edges && eddy_poller_tells_urgent(r->poller);
     r->driver.ops = &eddy_driver_ready;
     r->driver.backend = eddy_poller_name(r->poller);
     *ret_driver = &r->driver;

@@ -30,6 +30,7 @@ struct watch {
  *
  * And what it is. Of TCP a short read says that there is no more; on a Unix socket it ends where
  * descriptors were sent along. */
+#define READY_WATCH 32U /* `in` is a POLL that goes on */
 #define READY_TCP 64U
 #define READY_KNOWN 128U
 #define READY_EVENTS (EDDY_READABLE | EDDY_WRITABLE | EDDY_READ_ENDED)
@@ -49,6 +50,7 @@ struct ready_driver {
     char *lend;
     bool edges;     /* the poller follows EDDY_EDGE */
     bool streams;   /* and our own operations on TCP can use that */
+    bool unread;    /* the counter that wakes, and the timer: each time is told, read or not */
     bool abandoned; /* this is the child of a fork: what goes on in it ends */
     bool short_io;  /* tests: every call moves 1 to 3 bytes at most */
     unsigned few;   /* short_io: 1, 2, 3, 1, ... */
@@ -154,7 +156,7 @@ void eddy_ready_files(struct ready_driver *r, int fd, unsigned events);
 /* ready_wait.c: what ends a wait besides readiness. */
 int eddy_ready_open_wake(struct ready_driver *r);
 void eddy_ready_wake(struct eddy_driver *d);
-void eddy_ready_drain(struct ready_driver *r);
+void eddy_ready_woken(struct ready_driver *r);
 void eddy_ready_open_timer(struct ready_driver *r);
 int64_t eddy_ready_timeout(struct ready_driver *r, int64_t timeout_ns);
 void eddy_ready_timer_fired(struct ready_driver *r);

@@ -10,13 +10,22 @@
 
 /* --- waking ---------------------------------------------------------------------------------- */
 
+static int watch(struct ready_driver *r, int fd, uint64_t token)
+{
+    return eddy_poller_add(r->poller, fd, EDDY_READABLE | (r->unread ? EDDY_EDGE : 0U), token);
+}
+
+/* With edges on Linux every write to the counter, and every expiry of the timer, is told, whether what
+ * came before has been read or not. So it is not: one system call less for each. (The counter is full
+ * after five hundred years of a wake-up each nanosecond.) */
 int eddy_ready_open_wake(struct ready_driver *r)
 {
     int fd = eddy__sys.eventfd(0);
 
     if (fd >= 0) {
         r->wake_in = r->wake_out = fd;
-        return 0;
+        r->unread = r->streams;
+        return watch(r, fd, TOKEN_WAKE);
     }
     int pair[2];
     int result = eddy__sys.pipe(pair);
@@ -25,7 +34,9 @@ int eddy_ready_open_wake(struct ready_driver *r)
     r->wake_in = pair[0];
     r->wake_out = pair[1];
     result = eddy__sys.fcntl(pair[0], F_SETFL, O_NONBLOCK);
-    return result < 0 ? result : eddy__sys.fcntl(pair[1], F_SETFL, O_NONBLOCK);
+    if (result == 0)
+        result = eddy__sys.fcntl(pair[1], F_SETFL, O_NONBLOCK);
+    return result < 0 ? result : watch(r, pair[0], TOKEN_WAKE);
 }
 
 void eddy_ready_wake(struct eddy_driver *d)
@@ -39,11 +50,12 @@ void eddy_ready_wake(struct eddy_driver *d)
     EDDY_FAULT_BENIGN_END();
 }
 
-void eddy_ready_drain(struct ready_driver *r)
+void eddy_ready_woken(struct ready_driver *r)
 {
     uint64_t count[8];
 
-    (void)eddy__sys.read(r->wake_in, count, sizeof count);
+    if (!r->unread)
+        (void)eddy__sys.read(r->wake_in, count, sizeof count);
 }
 
 /* --- long timeouts ------------------------------------------------------------------------------ */
@@ -69,7 +81,8 @@ void eddy_ready_timer_fired(struct ready_driver *r)
 {
     uint64_t count;
 
-    (void)eddy__sys.read(r->timer, &count, sizeof count);
+    if (!r->unread)
+        (void)eddy__sys.read(r->timer, &count, sizeof count);
     r->timer_at = INT64_MAX;
 }
 
@@ -81,7 +94,7 @@ void eddy_ready_open_timer(struct ready_driver *r)
     int fd = eddy__sys.timerfd_create();
     if (fd < 0)
         return;
-    if (eddy_poller_add(r->poller, fd, EDDY_READABLE, TOKEN_TIMER) < 0)
+    if (watch(r, fd, TOKEN_TIMER) < 0)
         eddy__sys.close(fd);
     else
         r->timer = fd;
