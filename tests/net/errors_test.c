@@ -148,7 +148,7 @@ EDDY_TEST(in_a_fork_all_is_the_parents)
     int status = -1;
 
     EDDY_CHECK_EQ(eddy_unix_pair(&a, &b), 0);
-    EDDY_CHECK_EQ(eddy_listen("unix:@eddy-fork", NULL, &door), 0);
+    EDDY_CHECK_EQ(eddy_listen("unix:eddy-fork.sock", NULL, &door), 0);
     EDDY_CHECK_EQ(
         eddy_listen("127.0.0.1:0", EDDY_OPT(listen, .proxy = EDDY_PROXY_REQUIRED), &proxied), 0);
     EDDY_CHECK_EQ(eddy_listener_address(proxied, &address), 0);

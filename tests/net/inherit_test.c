@@ -52,6 +52,15 @@ static int open_listener(const char *address, int type, char text[EDDY_ADDRESS_T
     return fd;
 }
 
+/* An abstract one, of this process: tests of other backends run beside it. */
+static const char *own_name(const char *what)
+{
+    static char text[64];
+
+    snprintf(text, sizeof text, "unix:@eddy-%s-%d", what, (int)getpid());
+    return text;
+}
+
 static const char *fd_text(int fd)
 {
     static char text[32];
@@ -149,7 +158,7 @@ EDDY_TEST(what_does_not_listen_is_refused)
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0 || pipe(pipes) < 0)
         abort();
     int datagrams = open_listener("127.0.0.1:0", SOCK_DGRAM, text);
-    int packets = open_listener("unix:@eddy-seqpacket", SOCK_SEQPACKET, text);
+    int packets = open_listener(own_name("packets"), SOCK_SEQPACKET, text);
     int silent = socket(AF_INET, SOCK_STREAM, 0);
     const struct {
         int fd, want;
@@ -249,11 +258,11 @@ EDDY_TEST(a_detach_without_room_leaves_it_listening)
 
     if (is_sim())
         return;
-    EDDY_CHECK_EQ(eddy_listen("unix:@eddy-room", NULL, &door), 0);
+    EDDY_CHECK_EQ(eddy_listen("unix:eddy-room.sock", NULL, &door), 0);
     eddy__sys.fcntl = no_room;
     EDDY_CHECK_ERR(eddy_listener_detach(door), -EMFILE);
     eddy__sys = eddy__sys_kernel;
-    exchange(door, "unix:@eddy-room");
+    exchange(door, "unix:eddy-room.sock");
 }
 
 /* --- by systemd's variables ----------------------------------------------------------------------- */
@@ -361,7 +370,7 @@ EDDY_TEST(inherited_sockets_are_found)
     if (is_sim())
         return;
     const int fds[] = { open_listener("127.0.0.1:0", SOCK_STREAM, text),
-                        open_listener("unix:@eddy-admin", SOCK_STREAM, admin_text),
+                        open_listener(own_name("admin"), SOCK_STREAM, admin_text),
                         open_listener("[::1]:0", SOCK_STREAM, text) };
     EDDY_CHECK_EQ(eddy_address_parse(admin_text, 0, &a, NULL), 0);
     int client = socket(AF_UNIX, SOCK_STREAM, 0);

@@ -445,12 +445,12 @@ EDDY_TEST(a_taken_port_names_the_way_to_its_owner)
     char text[EDDY_ADDRESS_TEXT];
 
     if (!EDDY_CHECK_EQ(eddy_listen("127.0.0.1:0", NULL, &door), 0) ||
-        !EDDY_CHECK_EQ(eddy_listen("unix:@eddy-taken", NULL, &unix_door), 0))
+        !EDDY_CHECK_EQ(eddy_listen("unix:eddy-taken.sock", NULL, &unix_door), 0))
         return;
     text_of(door, text);
     EDDY_CHECK_ERR(eddy_listen(text, EDDY_OPT(listen, .error = &err), &other), -EADDRINUSE);
     EDDY_CHECK(strstr(err.text, text) && strstr(err.text, "`ss -ltnp` names it"));
-    EDDY_CHECK_ERR(eddy_listen("unix:@eddy-taken", EDDY_OPT(listen, .error = &err), &other),
+    EDDY_CHECK_ERR(eddy_listen("unix:eddy-taken.sock", EDDY_OPT(listen, .error = &err), &other),
                    -EADDRINUSE);
     EDDY_CHECK(strstr(err.text, "`ss -lxp` names it") != NULL);
 }

@@ -62,7 +62,7 @@ EDDY_TEST(a_peer_is_known_by_its_credentials)
 
     if (is_sim())
         return;
-    EDDY_CHECK_EQ(eddy_listen("unix:@eddy-unix-test", NULL, &door), 0);
+    EDDY_CHECK_EQ(eddy_listen("unix:eddy-unix-test.sock", NULL, &door), 0);
     /* A child connects, so that its number differs from ours. */
     int tell[2];
     if (!door || pipe(tell) < 0)
@@ -74,7 +74,7 @@ EDDY_TEST(a_peer_is_known_by_its_credentials)
         struct eddy_address a;
         close(tell[1]);
         int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-        if (eddy_address_parse("unix:@eddy-unix-test", 0, &a, NULL) < 0 ||
+        if (eddy_address_parse("unix:eddy-unix-test.sock", 0, &a, NULL) < 0 ||
             connect(fd, (struct sockaddr *)&a.storage, a.len) < 0)
             _exit(1);
         (void)!read(tell[0], &byte, 1);
@@ -89,7 +89,7 @@ EDDY_TEST(a_peer_is_known_by_its_credentials)
     }
     close(tell[1]);
     waitpid(child, NULL, 0);
-    EDDY_CHECK_EQ(eddy_connect("unix:@eddy-unix-test", NULL, &client), 0);
+    EDDY_CHECK_EQ(eddy_connect("unix:eddy-unix-test.sock", NULL, &client), 0);
     if (client && EDDY_CHECK_EQ(eddy_stream_peer_credentials(client, &who), 0))
         EDDY_CHECK_EQ(who.pid, getpid());
     if (client) {
