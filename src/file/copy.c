@@ -150,7 +150,7 @@ static int copy(struct neighbour *n, const char *from, const char *to,
                 const struct eddy_copy_options *o)
 {
     EDDY_OWN(eddy_file) f = NULL;
-    struct eddy_file_info about;
+    struct eddy_file_info about = { .mode = 0 };
 
     int r = eddy_file_open(from, O_RDONLY | O_NONBLOCK, 0, &f); /* a FIFO does not hold it */
     if (r == 0)

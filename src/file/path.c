@@ -208,8 +208,9 @@ static int do_readlink(void *arg)
 
 int eddy_path_readlink(const char *path, char *buf, size_t cap)
 {
-    struct question q = { .path = path, .buf = buf, .cap = cap < INT_MAX ? cap : INT_MAX };
+    struct question q = { .path = path, .cap = cap < INT_MAX ? cap : INT_MAX };
 
+    q.buf = buf;
     int r = eddy__wait_check();
     if (r < 0)
         return r;
@@ -234,8 +235,9 @@ static int do_real(void *arg)
 
 int eddy_path_real(const char *path, char *buf, size_t cap)
 {
-    struct question q = { .path = path, .buf = buf, .cap = cap };
+    struct question q = { .path = path, .cap = cap };
 
+    q.buf = buf;
     return eddy_file_on_thread("real paths", do_real, &q);
 }
 

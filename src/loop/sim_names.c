@@ -276,6 +276,7 @@ void eddy_sim_disk_crash_names(struct sim *s, struct sim_host *h)
 
     while (h->journal_count > keep) {
         struct sim_change **at = &h->journal;
+        assert(*at);
         while ((*at)->newer)
             at = &(*at)->newer;
         if (undo(h, *at) < 0)
