@@ -9,7 +9,7 @@
  *     r = eddy_fetch("http://example.org/", NULL, &page);     -EDDY_EUPSTREAM_TIMEOUT, at once
  *
  * The program is not changed: this thread's loop is. What holds, with the test that shows it
- * (tests/sim/):
+ * (tests/sim/, datagrams in tests/net/udp_sim_test.c):
  *
  *  Seed     all order, all delays, all randomness come from it:   one_seed_is_one_history
  *           one seed is one history, hashed by eddy_sim_hash()
