@@ -192,7 +192,7 @@ EDDY_API ssize_t eddy_udp_receive(struct eddy_udp *u, void *buf, size_t cap,
  * eddy_udp_receive_many() - wait for a datagram, and take what else is there
  * @u:         open
  * @datagrams: .ptr and .cap of each set; what is told of the first ones is written
- * @count:     of them; one call of the kernel takes at most 64
+ * @count:     of them; at most 64 are taken at a time, and 8 where no more came together lately
  *
  * Suspends until there is one. Looks at its scope first. Cancelled: nothing happened.
  *

@@ -81,10 +81,11 @@ struct eddy_udp {
     uint16_t port;    /* its own, where .packet_info wants it told */
     bool has_control; /* control data is asked for */
     bool is_gro;
-    bool is_drained; /* the kernel had no more, and has told of nothing since: not worth a try */
-    bool is_probed;  /* whether the kernel cuts segments has been asked ... */
-    bool is_cutting; /* ... and it does */
-    bool busy;       /* in a callback: free only marks */
+    bool is_drained;   /* the kernel had no more, and has told of nothing since: not worth a try */
+    unsigned expected; /* how many to ask for at a time */
+    bool is_probed;    /* whether the kernel cuts segments has been asked ... */
+    bool is_cutting;   /* ... and it does */
+    bool busy;         /* in a callback: free only marks */
     bool freeing;
     struct udp_side in, out;
     struct udp_batch *batch; /* made by the first call that needs it */

@@ -22,6 +22,7 @@
 #define SEGMENTS_MAX 64           /* UDP_MAX_SEGMENTS of the older kernels */
 #define SEGMENTS_BYTES_MAX 65487U /* 65535 less the headers of IPv6 and UDP */
 #define BATCHES_A_TURN 16
+#define EXPECTED_MIN 8
 
 static struct udp_batch *batch_of(struct eddy_udp *u)
 {
@@ -169,13 +170,25 @@ static int receive_one_by_one(struct eddy_udp *u, struct mmsghdr *headers, unsig
     return (int)n;
 }
 
+/* A message that is asked for costs its preparation, whether it comes or not: so twice as many as
+ * came lately are. */
+static void expect(struct eddy_udp *u, unsigned wanted, int n)
+{
+    if (n == (int)wanted && wanted == u->expected && wanted < UDP_BATCH)
+        u->expected *= 2;
+    else if (n > 0 && (unsigned)n * 4 <= u->expected && u->expected > EXPECTED_MIN)
+        u->expected /= 2;
+}
+
 int eddy_udp_receive_batch(struct eddy_udp *u, struct eddy_datagram *at, size_t count)
 {
     struct udp_batch *b = batch_of(u);
-    const unsigned wanted = count < UDP_BATCH ? (unsigned)count : UDP_BATCH;
 
     if (!b)
         return -ENOMEM;
+    if (!u->expected)
+        u->expected = EXPECTED_MIN;
+    const unsigned wanted = count < u->expected ? (unsigned)count : u->expected;
     for (unsigned i = 0; i < wanted; i++) {
         b->iovs[i] = (struct iovec){ at[i].ptr, at[i].cap };
         b->headers[i].msg_hdr = (struct msghdr){ .msg_name = &at[i].peer.storage,
@@ -192,6 +205,7 @@ int eddy_udp_receive_batch(struct eddy_udp *u, struct eddy_datagram *at, size_t 
     if (n == -ENOSYS)
         n = receive_one_by_one(u, b->headers, wanted);
     u->is_drained = n == -EAGAIN || (n >= 0 && n < (int)wanted);
+    expect(u, wanted, n);
     for (int i = 0; i < n; i++)
         told_message(u, &b->headers[i].msg_hdr, b->headers[i].msg_len, &at[i]);
     return n;
