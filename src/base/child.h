@@ -55,6 +55,7 @@ struct eddy_child {
     struct eddy_child_fd *fds; /* sorted by `as`, each once; scratch for the child */
     unsigned fd_count;
     bool keep_fds; /* or all others are closed */
+    bool forked;   /* tests: as where a clone is refused, or copies */
     bool terminal; /* descriptor 0, when all are in place, is to be its controlling terminal */
     bool set_user;
     bool set_umask;

@@ -1,5 +1,6 @@
 #include "children.h"
 
+#include "base/child.h"
 #include "base/sys.h"
 
 #include <fcntl.h>
@@ -28,23 +29,31 @@ static pid_t spawn_without(struct eddy_child *child, int *ret_pidfd)
     return pid;
 }
 
+pid_t spawn_by_fork(struct eddy_child *child, int *ret_pidfd)
+{
+    child->forked = true;
+    return eddy__sys_kernel.spawn(child, ret_pidfd);
+}
+
 void children_restore(void)
 {
     eddy__sys.pidfd_open = eddy__sys_kernel.pidfd_open;
     eddy__sys.spawn = eddy__sys_kernel.spawn;
     eddy__sys.reap = eddy__sys_kernel.reap;
-    eddy__sys.pidfd_signal = eddy__sys_kernel.pidfd_signal;
+    eddy__sys.pipe = eddy__sys_kernel.pipe;
 }
 
 bool next_way(int *way)
 {
     children_restore();
-    if (is_sim() || *way == 2)
+    if (is_sim() || *way == 3)
         return false;
     if (*way == 1) {
         eddy__sys.pidfd_open = no_pidfd;
         eddy__sys.spawn = spawn_without;
     }
+    if (*way == 2)
+        eddy__sys.spawn = spawn_by_fork;
     ++*way;
     return true;
 }

@@ -12,8 +12,11 @@
 
 bool is_sim(void);
 
-/* Twice: with pidfds, and as on a kernel that has none. Never under the simulator. */
+/* Three times: with pidfds (way is 1); as on a kernel that has none (2); and born by fork (3), as where
+ * clone is refused. Never under the simulator. */
 bool next_way(int *way);
+struct eddy_child;
+pid_t spawn_by_fork(struct eddy_child *child, int *ret_pidfd);
 void children_restore(void);
 
 void file_with(const char *path, const char *text, mode_t mode);

@@ -268,6 +268,28 @@ EDDY_TEST(the_loops_end_reaps)
     }
 }
 
+/* One that has become another user's, as far as we are somebody else: it is left alone. */
+EDDY_TEST(one_that_we_may_not_kill_is_let_go)
+{
+    if (is_sim() || getuid() != 0)
+        return;
+    pid_t pid = 0;
+    EDDY_OWN(eddy_process) p = NULL;
+    {
+        EDDY_SCOPE(s, .timeout_ms = 0);
+        p = ready("echo; exec sleep 1000", OPTIONS(.grace_ms = 20));
+        pid = eddy_process_pid(p);
+        EDDY_CHECK_EQ(setresuid(65534, 65534, 0), 0);
+        EDDY_CHECK_ERR(eddy_process_signal(p, SIGTERM), -EPERM);
+        EDDY_CHECK_ERR(eddy_process_kill_group(p, SIGTERM), -EPERM);
+    }
+    EDDY_CHECK(!all_gone_within(0));
+    EDDY_CHECK_EQ(setresuid(0, 0, 0), 0);
+    EDDY_CHECK_EQ(kill(pid, SIGKILL), 0);
+    EDDY_CHECK_ERR(eddy_process_wait(p, NULL), 0);
+    gone();
+}
+
 #define CHILD(cond)                                                                                \
     do {                                                                                           \
         if (!(cond))                                                                               \

@@ -7,6 +7,7 @@
 #include "check.h"
 #include "children.h"
 
+#include "base/child.h"
 #include "base/fault.h"
 #include "base/sys.h"
 #include "loop/loop.h"
@@ -185,7 +186,7 @@ static void refused(const char *name, struct eddy_process_options o, int want, c
         EDDY_CHECK_STR(error.text, text);
 }
 
-EDDY_TEST(what_went_wrong_is_told)
+static void check_what_went_wrong(void)
 {
     const char *const bad_env[] = { "NOVALUE", NULL };
     const struct eddy_process_limit limit = { .resource = 9999 };
@@ -228,6 +229,34 @@ EDDY_TEST(what_went_wrong_is_told)
     EDDY_CHECK_ERR(eddy_process_spawn(argv, NULL, &p), -E2BIG);
 }
 
+EDDY_TEST(what_went_wrong_is_told)
+{
+    check_what_went_wrong();
+}
+
+EDDY_TEST(what_went_wrong_is_told_by_a_fork_too)
+{
+    eddy__sys.spawn = spawn_by_fork;
+    check_what_went_wrong();
+    if (!is_sim())
+        EDDY_CHECK_STR(says("echo hello", OPTIONS(.rows = 0)), "hello\n");
+}
+
+static int no_more(int ret_fd[2])
+{
+    (void)ret_fd;
+    return -EMFILE;
+}
+
+EDDY_TEST(no_descriptor_left_is_told)
+{
+    if (is_sim())
+        return;
+    eddy__sys.pipe = no_more;
+    refused("true", OPTIONS(.out = EDDY_IO_PIPE), -EMFILE,
+            "cannot run true: .out of it, a pipe: Too many open files");
+}
+
 /* As somebody who may not: root may do all of it. */
 EDDY_TEST(who_may_not_is_told)
 {
@@ -265,6 +294,49 @@ EDDY_TEST(a_cancelled_spawn_starts_nothing)
     EDDY_CHECK_ERR(eddy_process_spawn(NULL, NULL, &p), -ECANCELED);
     EDDY_CHECK(p == NULL);
     EDDY_CHECK_EQ(access("was-run", F_OK), -1);
+}
+
+/* A birth that takes until the loop has written: it does not stand still meanwhile. */
+static int go[2];
+
+static pid_t slow_spawn(struct eddy_child *child, int *ret_pidfd)
+{
+    char byte;
+
+    EDDY_CHECK_EQ(read(go[0], &byte, 1), 1);
+    return eddy__sys_kernel.spawn(child, ret_pidfd);
+}
+
+struct release_args {
+    int turns;
+};
+
+static int release(struct release_args *a)
+{
+    for (int i = 0; i < a->turns; i++)
+        eddy_yield();
+    EDDY_CHECK_EQ(write(go[1], "", 1), 1);
+    return 0;
+}
+EDDY_TASK(release);
+
+EDDY_TEST(the_loop_turns_while_a_child_starts)
+{
+    const char *const argv[] = { "true", NULL };
+    EDDY_OWN(eddy_process) p = NULL;
+
+    if (is_sim())
+        return;
+    EDDY_CHECK_EQ(pipe2(go, O_CLOEXEC), 0);
+    eddy__sys.spawn = slow_spawn;
+    {
+        EDDY_SCOPE(s, .timeout_ms = 0);
+        EDDY_GO(&s, release, .turns = 10);
+        EDDY_CHECK_ERR(eddy_process_spawn(argv, NULL, &p), 0);
+        EDDY_CHECK_ERR(eddy_process_wait(p, NULL), 0);
+    }
+    close(go[0]);
+    close(go[1]);
 }
 
 struct in_callback {
