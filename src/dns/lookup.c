@@ -213,11 +213,12 @@ static int seek(struct seeker *s, const char *name, unsigned type, bool no_cache
     r = dns_room_of(eddy__loop(), &s->room);
     if (r == 0)
         r = dns_room_refresh(s->room);
-    if (r == 0)
-        r = dns_ask(s->room, key, type, no_cache, &s->ask, &a);
-    if (r == 1)
-        return take(s, a, true);
-    return r < 0 ? r : eddy__wait(&s->wait);
+    if (r < 0)
+        return r;
+    r = dns_ask(s->room, key, type, no_cache, &s->ask, &a);
+    if (r < 0)
+        return r;
+    return a ? take(s, a, true) : eddy__wait(&s->wait);
 }
 
 static bool is_type(unsigned type)
