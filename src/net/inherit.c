@@ -12,6 +12,7 @@
 #include "loop/debug.h"
 #include "net/listener.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -159,7 +160,7 @@ static int set_tcp(int fd, int family, const struct eddy_listen_options *o)
 static int listen_on(int fd, const struct eddy_listen_options *o,
                      struct eddy_listener **ret_listener)
 {
-    struct eddy_listener *l;
+    struct eddy_listener *l = NULL;
     struct eddy_address a;
 
     int r = eddy__sim_refuse(eddy_loop_current(), "inherited sockets");
@@ -174,6 +175,7 @@ static int listen_on(int fd, const struct eddy_listen_options *o,
         r = net_listener_new(&a, o, &l);
     if (r < 0)
         return r;
+    assert(l);
     (void)eddy__sys.fcntl(fd, F_SETFD, FD_CLOEXEC);
     int flags = eddy__sys.fcntl(fd, F_GETFL, 0);
     l->keep_path = true;
@@ -221,13 +223,14 @@ int eddy_listen_inherited(const char *name, unsigned index,
     if (!eddy_loop_current())
         return eddy_error_set(o.error, eddy__loop_refusal(), 0, "no event loop");
     (void)eddy_inherited_count(NULL);
-    struct eddy_listener *l;
+    struct eddy_listener *l = NULL;
     unsigned i = 0;
     while (i < inherited.count && (!has_name(i, name) || index-- > 0))
         i++;
     int r = i < inherited.count ? take(i, &o, &l) : none(name, o.error);
     if (r < 0)
         return r;
+    assert(l);
     eddy__debug_born(l->loop, l, "a listener");
     *ret_listener = l;
     return 0;

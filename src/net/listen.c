@@ -114,10 +114,11 @@ static int listen_at(const char *address, const struct eddy_listen_options *o,
                               address);
     if (r < 0)
         return r;
-    struct eddy_listener *l;
+    struct eddy_listener *l = NULL;
     r = net_listener_new(&a, o, &l);
     if (r < 0)
         return r;
+    assert(l);
     int fd = open_at(address, o, &l->address);
     if (fd < 0) {
         net_listener_drop(l);
@@ -141,10 +142,11 @@ int eddy_listen(const char *address, const struct eddy_listen_options *options,
                               eddy_strerror(r));
     }
     const bool is_open = strncmp(address, "systemd:", 8) == 0 || strncmp(address, "fd:", 3) == 0;
-    struct eddy_listener *l;
+    struct eddy_listener *l = NULL;
     int r = is_open ? net_listen_inherited(address, &o, &l) : listen_at(address, &o, &l);
     if (r < 0)
         return r;
+    assert(l);
     eddy__debug_born(l->loop, l, "a listener");
     *ret_listener = l;
     return 0;

@@ -7,15 +7,15 @@
 #include <eddy/proxy.h>
 #include <eddy/transport.h>
 
-/* From now on @header (copied, with its extensions) says who the peer of @t is. @t is over a
+/* From now on @header (copied, with its extensions) says who the peer of @base is, which is over a
  * socket, and has none yet. 0 or -ENOMEM. */
-int eddy_transport_set_proxy(struct eddy_transport *t, const struct eddy_proxy *header);
+int eddy_transport_set_proxy(struct eddy_transport *base, const struct eddy_proxy *header);
 
 /* Whether @t is a socket itself, with no filter above it. */
 bool eddy_transport_is_socket(const struct eddy_transport *t);
 
-/* Bytes that @t, over a socket, has received and not delivered. */
-size_t eddy_transport_kept(const struct eddy_transport *t);
+/* Bytes that @base, over a socket, has received and not delivered. */
+size_t eddy_transport_kept(const struct eddy_transport *base);
 
 /*
  * Two things that a socket's transport does besides, for tasks that make calls of their own on its
