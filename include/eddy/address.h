@@ -121,6 +121,18 @@ EDDY_API bool eddy_address_eq(const struct eddy_address *a, const struct eddy_ad
  */
 EDDY_API const char *eddy_address_format(const struct eddy_address *address, char *buf, size_t cap);
 
+/**
+ * eddy_address_format_ip() - the numeric host alone: no port, no brackets
+ * @address: borrowed
+ * @buf:     always terminated if @cap is not 0; too long a text is cut
+ * @cap:     EDDY_ADDRESS_TEXT is enough
+ *
+ * Return: @buf; a Unix address as eddy_address_format() has it.
+ * Source: inet_ntop(3).   Since: 0.1
+ */
+EDDY_API const char *eddy_address_format_ip(const struct eddy_address *address, char *buf,
+                                            size_t cap);
+
 EDDY_END
 
 #endif

@@ -246,29 +246,47 @@ static void format_unix(struct eddy_address *a, char *buf, size_t cap)
         snprintf(buf, cap, "unix:%.*s", (int)len, path);
 }
 
-const char *eddy_address_format(const struct eddy_address *address, char *buf, size_t cap)
+/* An IPv6 host, with its interface where it has one. */
+static void format_in6(struct eddy_address *a, char *buf, size_t cap)
+{
+    char host[INET6_ADDRSTRLEN] = "?", scope[IF_NAMESIZE] = "";
+    const unsigned id = as_in6(a)->sin6_scope_id;
+
+    inet_ntop(AF_INET6, &as_in6(a)->sin6_addr, host, sizeof host);
+    if (id && !if_indextoname(id, scope))
+        snprintf(scope, sizeof scope, "%u", id);
+    snprintf(buf, cap, "%s%s%s", host, id ? "%" : "", scope);
+}
+
+const char *eddy_address_format_ip(const struct eddy_address *address, char *buf, size_t cap)
 {
     struct eddy_address a = *address;
-    char host[INET6_ADDRSTRLEN] = "?", name[IF_NAMESIZE + 1] = "", scope[IF_NAMESIZE] = "";
+    char ip[INET_ADDRSTRLEN] = "?";
 
     if (!cap)
         return buf;
     switch (eddy_address_family(address)) {
     case AF_INET:
-        inet_ntop(AF_INET, &as_in(&a)->sin_addr, host, sizeof host);
-        snprintf(buf, cap, "%s:%u", host, eddy_address_port(address));
+        inet_ntop(AF_INET, &as_in(&a)->sin_addr, ip, sizeof ip);
+        snprintf(buf, cap, "%s", ip);
         break;
-    case AF_INET6:
-        inet_ntop(AF_INET6, &as_in6(&a)->sin6_addr, host, sizeof host);
-        if (as_in6(&a)->sin6_scope_id) {
-            if (!if_indextoname(as_in6(&a)->sin6_scope_id, scope))
-                snprintf(scope, sizeof scope, "%u", as_in6(&a)->sin6_scope_id);
-            snprintf(name, sizeof name, "%%%s", scope);
-        }
-        snprintf(buf, cap, "[%s%s]:%u", host, name, eddy_address_port(address));
-        break;
+    case AF_INET6: format_in6(&a, buf, cap); break;
     case AF_UNIX: format_unix(&a, buf, cap); break;
     default: snprintf(buf, cap, "?"); break;
     }
+    return buf;
+}
+
+const char *eddy_address_format(const struct eddy_address *address, char *buf, size_t cap)
+{
+    char ip[EDDY_ADDRESS_TEXT];
+    const int family = eddy_address_family(address);
+
+    if (family != AF_INET && family != AF_INET6)
+        return eddy_address_format_ip(address, buf, cap);
+    eddy_address_format_ip(address, ip, sizeof ip);
+    if (cap)
+        snprintf(buf, cap, "%s%s%s:%u", family == AF_INET ? "" : "[", ip,
+                 family == AF_INET ? "" : "]", eddy_address_port(address));
     return buf;
 }

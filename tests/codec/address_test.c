@@ -135,3 +135,22 @@ EDDY_TEST(addresses_compare_by_meaning)
     EDDY_CHECK_EQ(eddy_address_of_sockaddr(&unnamed, sizeof unnamed.sa_family, &b), 0);
     EDDY_CHECK_STR(eddy_address_format(&b, text, sizeof text), "unix:");
 }
+
+EDDY_TEST(the_host_alone)
+{
+    static const char *const cases[][2] = {
+        { "1.2.3.4:80", "1.2.3.4" },         { "[2001:db8::1]:80", "2001:db8::1" },
+        { "[fe80::1%lo]:80", "fe80::1%lo" }, { "[fe80::1%4711]:80", "fe80::1%4711" },
+        { "unix:/run/x", "unix:/run/x" },
+    };
+    char text[EDDY_ADDRESS_TEXT];
+    struct eddy_address a;
+
+    for (size_t i = 0; i < 5; i++) {
+        if (EDDY_CHECK_EQ(eddy_address_parse(cases[i][0], 0, &a, NULL), 0))
+            EDDY_CHECK_STR(eddy_address_format_ip(&a, text, sizeof text), cases[i][1]);
+    }
+    EDDY_CHECK_EQ(eddy_address_parse("1.2.3.4:80", 0, &a, NULL), 0);
+    EDDY_CHECK_STR(eddy_address_format_ip(&a, text, 4), "1.2");
+    EDDY_CHECK_STR(eddy_address_format_ip(&(struct eddy_address){ 0 }, text, sizeof text), "?");
+}
