@@ -37,7 +37,8 @@
  *  The addresses are those that the server says         names_have_the_addresses_that_the_...
  *  localhost is never asked for                         localhost_is_never_asked_for
  *  The hosts file is looked at before any server        the_hosts_file_is_looked_at_before_any_...
- *  ... or after, where nsswitch.conf says so            nsswitch_says_the_order
+ *  ... or after, where nsswitch.conf says so            nsswitch_says_the_order,
+ *                                                       the_hosts_file_is_first_or_last_as_told
  *  Other sources are getaddrinfo's, on a thread         other_sources_are_the_systems
  *  A changed resolv.conf, hosts, nsswitch.conf is seen  changed_files_are_noticed
  *  Search domains, ndots, a dot at the end              search_domains_are_tried
@@ -49,6 +50,7 @@
  *  .no_cache asks again                                 no_cache_asks_again
  *  The cache is bounded: what was not used goes first   the_cache_is_bounded
  *  What many ask for at one time is asked once          one_question_for_many
+ *  More than .max_questions wait for their turn         two_thousand_names_at_a_time
  *  A waiter that leaves drops the answer                a_waiter_that_leaves_drops_the_answer
  *  SRV by RFC 2782, MX by preference                    srv_are_drawn_by_weight,
  *                                                       mx_are_sorted_by_preference

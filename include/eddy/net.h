@@ -27,6 +27,13 @@
  *  .abort resets                                               abort_resets_the_peer
  *  "[::]" takes IPv4, too, but for .v6_only                    any_ipv6_takes_ipv4_unless_told
  *  .reuse_port shares a port, and without it nobody does       a_port_is_shared_only_if_all_want
+ *  A name's families take turns                                the_families_take_turns
+ *  The next address is tried when one fails, at once           a_refusal_starts_the_next_at_once
+ *  ... and beside it after .attempt_delay_ms                   a_partitioned_family_costs_the_...
+ *  The first family's addresses are waited for 50 ms           an_answer_of_the_other_family_...
+ *  The first that connects is it, the others are closed        of_two_that_connect_together_...
+ *  All failed: the most telling, and all are named             the_most_telling_error_is_returned
+ *  Cancelled, a race leaves nothing behind                     a_cancelled_race_leaves_nothing_...
  *  .source and .interface are where a connection comes from    a_connection_has_its_source
  *  What cannot be set is refused, with what to mend            refused_settings_say_what_to_mend
  *  .mode is the socket file's                                  a_socket_file_has_its_mode
