@@ -297,30 +297,17 @@ static bool hold(struct sim *s, struct sim_side *side, struct eddy_op *op)
 
 static bool submit_connect(struct sim *s, struct eddy_op *op)
 {
+    const int here = eddy_sim_host_here(s);
     struct sim_slot *slot = NULL;
-    struct sockaddr_storage remote;
 
-    int r = eddy_sim_copy_address(&remote, op->connect.addr, op->addr_len);
-    int here = eddy_sim_host_here(s);
-    if (r == 0 && s->hosts[here]->down)
-        r = -ENETDOWN;
-    if (r == 0)
-        r = eddy_sim_slot_new(s, SIM_CONNECTING, &slot);
+    int r = eddy_sim_client_new(s, op, here, &slot);
     if (r < 0)
         return finish_at_once(op, r);
     assert(slot);
-    slot->host = (uint16_t)here;
-    slot->remote = remote;
-    slot->remote_len = op->addr_len;
-    r = eddy_sim_prepare(s, slot, op->connect.options);
-    if (r < 0) {
-        eddy_sim_slot_free(s, slot);
-        return finish_at_once(op, r);
-    }
     op->fd = eddy_sim_fd(slot);
-    int to = eddy_sim_host_at(s, &remote, here);
-    bool refused = remote.ss_family != AF_UNIX &&
-                   eddy_sim_rule(s, EDDY_SIM_REFUSE, here, to, ntohs(eddy_sim_port(&remote)));
+    int to = eddy_sim_host_at(s, &slot->remote, here);
+    bool refused = slot->remote.ss_family != AF_UNIX &&
+                   eddy_sim_rule(s, EDDY_SIM_REFUSE, here, to, ntohs(eddy_sim_port(&slot->remote)));
     int64_t delay_ns = refused ? REFUSED_NS : eddy_sim_latency(s, here, to);
     eddy_sim_post(s, slot, SIM_CONNECT, s->now_ns + delay_ns, 0);
     return hold(s, &slot->write, op);

@@ -217,9 +217,9 @@ bool eddy_sim_is_match(struct sim_slot *slot, enum sim_type type, struct sockadd
 /* An address for a socket to be: port 0 becomes a free one. 0, or -EADDRINUSE. */
 int eddy_sim_bind(struct sim *s, enum sim_type type, struct sockaddr_storage *local, socklen_t len,
                   int host, bool shared);
-/* What a socket that will connect was asked to have: 0, or why it cannot. */
-int eddy_sim_prepare(struct sim *s, struct sim_slot *client,
-                     const struct eddy_socket_options *options);
+/* The socket of a CONNECT on host @here, which has what it was asked to have; or why it cannot. */
+int eddy_sim_client_new(struct sim *s, const struct eddy_op *op, int here,
+                        struct sim_slot **ret_slot);
 /* The connect has reached the network: 0, -EAGAIN (backlog full), or an error. */
 int eddy_sim_establish(struct sim *s, struct sim_slot *client);
 /* Take the oldest connection from a listener; NULL when there is none. */

@@ -189,8 +189,8 @@ int eddy_sim_address(struct eddy_driver *d, int fd, bool peer, struct sockaddr_s
 
 /* --- connections ------------------------------------------------------------------------------ */
 
-int eddy_sim_prepare(struct sim *s, struct sim_slot *client,
-                     const struct eddy_socket_options *options)
+static int prepare(struct sim *s, struct sim_slot *client,
+                   const struct eddy_socket_options *options)
 {
     if (!options)
         return 0;
@@ -204,6 +204,31 @@ int eddy_sim_prepare(struct sim *s, struct sim_slot *client,
     if (r == 0)
         client->local_len = options->source_len;
     return r;
+}
+
+int eddy_sim_client_new(struct sim *s, const struct eddy_op *op, int here,
+                        struct sim_slot **ret_slot)
+{
+    struct sockaddr_storage remote;
+    struct sim_slot *slot;
+
+    int r = eddy_sim_copy_address(&remote, op->connect.addr, op->addr_len);
+    if (r == 0 && s->hosts[here]->down)
+        r = -ENETDOWN;
+    if (r == 0)
+        r = eddy_sim_slot_new(s, SIM_CONNECTING, &slot);
+    if (r < 0)
+        return r;
+    slot->host = (uint16_t)here;
+    slot->remote = remote;
+    slot->remote_len = op->addr_len;
+    r = prepare(s, slot, op->connect.options);
+    if (r < 0) {
+        eddy_sim_slot_free(s, slot);
+        return r;
+    }
+    *ret_slot = slot;
+    return 0;
 }
 
 static void name_client(struct sim *s, struct sim_slot *client)
