@@ -2,12 +2,14 @@
  * Lines typed at a pseudo-terminal, and lines of a pipe.
  *
  * backends: epoll uring sim
+ * faults: yes
  */
+#include "base/fault.h"
 #include "check.h"
-#include "loop/loop.h"
 #include "support/role.h"
 
 #include <eddy/line.h>
+#include <eddy/loop.h>
 #include <eddy/stdio.h>
 #include <eddy/task.h>
 
@@ -335,6 +337,89 @@ EDDY_TEST(a_killed_editor_restores_the_terminal)
     EDDY_CHECK_EQ(kill(pid, SIGTERM), 0);
     EDDY_CHECK_EQ(role_end(pid), 128 + SIGTERM);
     EDDY_CHECK(!role_is_raw(pty[1]));
+    role_close(pty);
+}
+
+struct second_args {
+    struct eddy_line *in;
+    int *result;
+};
+
+static int second(struct second_args *a)
+{
+    struct eddy_slice line;
+
+    *a->result = eddy_line_read(a->in, "", &line);
+    return 0;
+}
+EDDY_TASK(second);
+
+static void in_callback(void *ctx)
+{
+    struct eddy_line *in = NULL;
+
+    *(int *)ctx = eddy_line_open(NULL, &in);
+}
+
+ROLE(busy)
+{
+    EDDY_OWN(eddy_line) in = NULL;
+    struct eddy_slice line;
+    int r = eddy_line_open(NULL, &in), told = 0;
+
+    if (r < 0)
+        return -r;
+    {
+        EDDY_SCOPE(two, .isolate = true);
+        EDDY_GO(&two, second, .in = in, .result = &told);
+        eddy_yield();
+        r = eddy_line_read(in, "", &line);
+    }
+    if (r != -EBUSY || told != -ECANCELED)
+        return 1;
+    eddy_post(eddy_loop_current(), in_callback, &told);
+    eddy_sleep(5);
+    if (told != -EDEADLK)
+        return 2;
+    EDDY_SCOPE(over, .timeout_ms = 1);
+    eddy_sleep(5);
+    struct eddy_line *never = NULL;
+    return eddy_line_open(NULL, &never) == -ETIMEDOUT ? 0 : 3;
+}
+
+EDDY_TEST(a_second_reader_is_busy_and_a_callback_may_not_wait)
+{
+    int pty[2], in[2];
+
+    if (is_sim() || !role_pty(pty) || !EDDY_CHECK_EQ(pipe2(in, O_CLOEXEC), 0))
+        return;
+    EDDY_CHECK_EQ(role_end(role_start("busy", (int[]){ in[0], 1, 2 }, -1)), 0);
+    EDDY_CHECK_EQ(close(in[0]) + close(in[1]), 0);
+    EDDY_CHECK_EQ(role_end(role_on("busy", pty)), 0);
+    EDDY_CHECK(!role_is_raw(pty[1]));
+    role_close(pty);
+}
+
+ROLE(without_memory)
+{
+    for (struct eddy_fault f = eddy_fault_each(EDDY_FAULT_ALLOC); eddy_fault_next(&f);) {
+        EDDY_OWN(eddy_line) in = NULL;
+        int r = eddy_line_open(NULL, &in);
+        bool fired = eddy_fault_fired(&f);
+        eddy_fault_stop();
+        if (r != (fired ? -ENOMEM : 0))
+            return 1;
+    }
+    return 0;
+}
+
+EDDY_TEST(without_memory_it_says_so)
+{
+    int pty[2];
+
+    if (is_sim() || !role_pty(pty))
+        return;
+    EDDY_CHECK_EQ(role_end(role_on("without_memory", pty)), 0);
     role_close(pty);
 }
 

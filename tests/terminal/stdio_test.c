@@ -292,6 +292,39 @@ EDDY_TEST(a_full_pipe_holds_up_its_writer_only)
     shut(&out[0], 1), shut(&err[0], 1);
 }
 
+struct writing_args {
+    int nothing;
+};
+
+static int writing(struct writing_args *a)
+{
+    static char much[1 << 21];
+
+    (void)a;
+    return eddy_write(eddy_stdout(), much, sizeof much);
+}
+EDDY_TASK(writing);
+
+ROLE(beside_a_write)
+{
+    EDDY_SCOPE(work, .isolate = true);
+
+    EDDY_GO(&work, writing, .nothing = 0);
+    while (eddy_write(eddy_stdout(), "", 0) != -EBUSY)
+        eddy_sleep(1);
+    return eddy_print("in between") == -EBUSY ? 0 : 1;
+}
+
+EDDY_TEST(printing_beside_a_write_is_busy)
+{
+    int out[2];
+
+    if (is_sim() || !make_pipe(out))
+        return;
+    EDDY_CHECK_EQ(role_end(role_start("beside_a_write", (int[]){ -1, out[1], 2 }, -1)), 0);
+    shut(out, 2);
+}
+
 ROLE(broken)
 {
     struct eddy_stream *s = eddy_stdout();
@@ -426,6 +459,16 @@ EDDY_TEST(a_callback_gets_edeadlk)
     EDDY_CHECK_EQ(eddy_post(eddy_loop_current(), in_callback, &r), 0);
     eddy_sleep(5);
     EDDY_CHECK_ERR(r, -EDEADLK);
+}
+
+EDDY_TEST(what_cannot_be_formatted_is_refused)
+{
+    static const wchar_t no_character[] = { (wchar_t)0x7fffffff, 0 };
+
+    if (is_sim())
+        return;
+    EDDY_CHECK_ERR(eddy_print("%*d", 17 << 20, 1), -EDDY_ETOOBIG);
+    EDDY_CHECK_ERR(eddy_print("%ls", no_character), -EINVAL);
 }
 
 EDDY_TEST(every_failed_allocation_is_told)
