@@ -49,7 +49,7 @@ static int more(struct reader *in, size_t count)
 /* The fields behind "PROXY TCP4 ", and the shortest rest of the line from each on. */
 enum { V1_SOURCE, V1_DESTINATION, V1_SOURCE_PORT, V1_DESTINATION_PORT, V1_FIELDS };
 
-/* The shortest rest behind a field that is not over: "<what it lacks> " and the fields behind it. */
+/* The shortest rest of a line in a field that is not over: its end, and the fields behind it. */
 static size_t v1_shortest(int field, bool empty, size_t address)
 {
     size_t n = 2; /* CR LF */
@@ -383,7 +383,7 @@ int eddy_proxy_extension(const struct eddy_proxy *proxy, unsigned type,
     return -ENOENT;
 }
 
-/* --- writing ----------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 /* The family that both addresses have; 0: none is told. */
 static int family_of(const struct eddy_proxy *p, int *ret_family)

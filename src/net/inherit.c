@@ -35,7 +35,7 @@ static struct {
     } at[KNOWN_MAX];
 } inherited = { .once = PTHREAD_ONCE_INIT };
 
-/* --- the environment ----------------------------------------------------------------------------- */
+/* --- the environment -------------------------------------------------------------------------- */
 
 static uint64_t number_of(const char *variable)
 {
@@ -45,7 +45,7 @@ static uint64_t number_of(const char *variable)
     return text && eddy_slice_u64(eddy_slice_of(text), &value) == 0 ? value : 0;
 }
 
-/* "web:web:admin", in the descriptors' order; who has none is "unknown", as sd_listen_fds(3) has it. */
+/* "web:web:admin", in the descriptors' order; who has none is "unknown", as in sd_listen_fds(3). */
 static void take_names(const char *names)
 {
     for (unsigned i = 0; i < inherited.count; i++) {
@@ -86,7 +86,7 @@ unsigned eddy_inherited_count(const char *name)
     return count;
 }
 
-/* --- judging ------------------------------------------------------------------------------------- */
+/* --- judging ---------------------------------------------------------------------------------- */
 
 static int ask(int fd, int name, int *ret)
 {
@@ -185,7 +185,7 @@ static int listen_on(int fd, const struct eddy_listen_options *o,
     return 0;
 }
 
-/* --- taking -------------------------------------------------------------------------------------- */
+/* --- taking ----------------------------------------------------------------------------------- */
 
 static int take(unsigned i, const struct eddy_listen_options *o,
                 struct eddy_listener **ret_listener)

@@ -170,7 +170,7 @@ int eddy_listener_detach(struct eddy_listener *l)
         return -EDDY_EFORKED;
     if (net_is_sim(l->loop))
         return eddy__sim_refuse(l->loop, "descriptors that others know");
-    /* One more name for the same socket: the listener ends its operations on its own in its time. */
+    /* One more name for the same socket: the listener ends its operations in its own time. */
     int fd = eddy__sys.fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
     if (fd < 0)
         return fd;

@@ -12,7 +12,7 @@
 #define TCP_USER_TIMEOUT (-1)
 #endif
 
-/* --- TCP ---------------------------------------------------------------------------------------- */
+/* --- TCP -------------------------------------------------------------------------------------- */
 
 static bool is_setting(enum eddy_setting s)
 {
@@ -102,7 +102,7 @@ int eddy_stream_set_tcp(struct eddy_stream *s, const struct eddy_tcp_options *op
     return 0;
 }
 
-/* --- listening and connecting ------------------------------------------------------------------- */
+/* --- listening and connecting ----------------------------------------------------------------- */
 
 static int fill(struct net_options *ret, const struct eddy_tcp_options *tcp, const char *interface,
                 struct eddy_error *err)

@@ -62,7 +62,7 @@ static char *bytes_of(struct greeting *g)
     return g->large ? g->large : g->small;
 }
 
-/* --- going ------------------------------------------------------------------------------------- */
+/* --- going ------------------------------------------------------------------------------------ */
 
 static void gone(struct greeting *g)
 {
@@ -128,7 +128,7 @@ static void too_late(struct eddy_timer *timer)
     drop(eddy_container_of(timer, struct greeting, timer), "no PROXY header in time");
 }
 
-/* --- reading ----------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static int make_room(struct greeting *g, size_t more)
 {
@@ -206,7 +206,7 @@ static void received(struct eddy_op *op, int res)
         p->told(p->ctx);
 }
 
-/* --- coming ------------------------------------------------------------------------------------ */
+/* --- coming ----------------------------------------------------------------------------------- */
 
 static bool may_speak(struct net_proxy *p, int fd)
 {
@@ -268,7 +268,7 @@ int net_proxy_take(struct net_proxy *p, struct eddy_transport **ret_t)
     return 0;
 }
 
-/* --- the whole --------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 int net_proxy_new(struct eddy_loop *loop, const struct eddy_listen_options *options,
                   void (*told)(void *ctx), void *ctx, struct net_proxy **ret)

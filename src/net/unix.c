@@ -1,10 +1,10 @@
 /*
  * net/unix.c - what only Unix sockets can: credentials, and descriptors beside the bytes
  *
- * Receiving waits until there is something, by the stream's own way of reading, and then takes bytes
- * and descriptors in one call: so a wait that is cancelled has taken neither, on any driver. There is
- * always room for all that one message can carry, so nothing is cut off by the kernel but for want
- * of descriptors; what the caller has no room for is closed here.
+ * Receiving waits until there is something, by the stream's own way of reading, and then takes
+ * bytes and descriptors in one call: so a wait that is cancelled has taken neither, on any driver.
+ * There is always room for all that one message can carry, so nothing is cut off by the kernel but
+ * for want of descriptors; what the caller has no room for is closed here.
  */
 #include "base/sys.h"
 #include "net/options.h"
@@ -55,7 +55,7 @@ static int own_fd(const struct eddy_stream *s)
     return fd >= 0 && !eddy_transport_is_socket(s->t) ? -EOPNOTSUPP : fd;
 }
 
-/* --- credentials --------------------------------------------------------------------------------- */
+/* --- credentials ------------------------------------------------------------------------------ */
 
 #ifdef __linux__
 static int ask_credentials(int fd, struct eddy_credentials *ret)
@@ -85,7 +85,7 @@ int eddy_stream_peer_credentials(const struct eddy_stream *s, struct eddy_creden
     return fd < 0 ? fd : ask_credentials(fd, ret_who);
 }
 
-/* --- sending ------------------------------------------------------------------------------------- */
+/* --- sending ---------------------------------------------------------------------------------- */
 
 static ssize_t send_once(int fd, const void *bytes, size_t len, const int *fds, size_t count)
 {
@@ -142,7 +142,7 @@ int eddy_unix_send_fds(struct eddy_stream *s, const void *bytes, size_t len, con
     return r;
 }
 
-/* --- receiving ----------------------------------------------------------------------------------- */
+/* --- receiving -------------------------------------------------------------------------------- */
 
 /* The descriptors of a message: the first @most are kept, all others closed. How many came. */
 static size_t take_fds(struct msghdr *message, int *fds, size_t most)
@@ -224,7 +224,7 @@ ssize_t eddy_unix_receive_fds(struct eddy_stream *s, void *buf, size_t cap, int 
     return n;
 }
 
-/* --- a pair -------------------------------------------------------------------------------------- */
+/* --- a pair ----------------------------------------------------------------------------------- */
 
 static int stream_over(int *fd, struct eddy_stream **ret_stream)
 {

@@ -19,8 +19,8 @@ size_t eddy_transport_kept(const struct eddy_transport *base);
 
 /*
  * Two things that a socket's transport does besides, for tasks that make calls of their own on its
- * descriptor. A read with a NULL pointer is over, with a number over 0, when there is something to be
- * read; a write without an array and a count of 1 when there is room. Closing the transport ends
+ * descriptor. A read with a NULL pointer is over, with a number over 0, when there is something to
+ * be read; a write without an array and a count of 1 when there is room. Closing the transport ends
  * them as it ends others.
  */
 

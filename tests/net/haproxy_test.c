@@ -2,7 +2,7 @@
  * haproxy_test.c - the PROXY protocol with the program it was made for: HAProxy
  *
  * One process of it, with a front that takes what we announce and tells a server of ours the same,
- * in version 1 or 2, with what version 2 can carry besides. So all four ways are its word, not ours.
+ * in version 1 or 2, with what version 2 can carry besides. So all ways are its word, not ours.
  *
  * backends: select poll epoll uring
  */

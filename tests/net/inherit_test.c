@@ -83,7 +83,7 @@ static bool exchange(struct eddy_listener *door, const char *address)
            EDDY_CHECK_EQ(eddy_read_exactly(client, buf, 4), 0) && EDDY_CHECK_MEM(buf, 4, "pong", 4);
 }
 
-/* --- by descriptor ------------------------------------------------------------------------------- */
+/* --- by descriptor ---------------------------------------------------------------------------- */
 
 EDDY_TEST(a_blocking_socket_stays_blocking)
 {
@@ -265,7 +265,7 @@ EDDY_TEST(a_detach_without_room_leaves_it_listening)
     exchange(door, "unix:eddy-room.sock");
 }
 
-/* --- by systemd's variables ----------------------------------------------------------------------- */
+/* --- by systemd's variables ------------------------------------------------------------------- */
 
 static bool is_child(const char *name)
 {
@@ -441,7 +441,7 @@ EDDY_TEST(the_environment_is_cleared)
     close(fds[1]);
 }
 
-/* --- by systemd ----------------------------------------------------------------------------------- */
+/* --- by systemd ------------------------------------------------------------------------------- */
 
 static bool child_of_systemd(void)
 {

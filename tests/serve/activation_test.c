@@ -108,7 +108,7 @@ EDDY_TEST(an_application_is_served_on_an_inherited_socket)
     try_it("systemd", "", "peer unix:\n");
 }
 
-/* curl speaks version 1, and for a Unix socket says UNKNOWN: it is nobody's connection but its own. */
+/* curl speaks version 1, and for a Unix socket says UNKNOWN: it is nobody's but its own. */
 EDDY_TEST(a_header_before_the_request_is_taken)
 {
     try_it("proxy", "--haproxy-protocol", "peer unix:\n");
