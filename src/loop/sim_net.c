@@ -144,7 +144,7 @@ int eddy_sim_listen(struct eddy_driver *d, const struct sockaddr *addr, socklen_
 {
     const bool reuse_port = options && options->reuse_port;
     struct sim *s = eddy_sim_of(d);
-    struct sim_slot *slot;
+    struct sim_slot *slot = NULL;
     struct sockaddr_storage local;
 
     if (options && options->interface)
@@ -163,6 +163,7 @@ int eddy_sim_listen(struct eddy_driver *d, const struct sockaddr *addr, socklen_
         r = eddy_sim_slot_new(s, SIM_LISTENER, &slot);
     if (r < 0)
         return r;
+    assert(slot);
     slot->host = (uint16_t)host;
     slot->local = local;
     slot->local_len = len;
