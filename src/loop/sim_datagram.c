@@ -59,7 +59,7 @@ static int sim_open(struct eddy_driver *d, const struct sockaddr *addr, socklen_
 {
     struct sim *s = eddy_sim_of(d);
     struct sockaddr_storage local;
-    struct sim_slot *slot;
+    struct sim_slot *slot = NULL;
 
     int r = eddy_sim_copy_address(&local, addr, len);
     if (r < 0)
@@ -76,6 +76,7 @@ static int sim_open(struct eddy_driver *d, const struct sockaddr *addr, socklen_
         r = eddy_sim_slot_new(s, SIM_DATAGRAM, &slot);
     if (r < 0)
         return r;
+    assert(slot);
     slot->host = (uint16_t)host;
     slot->local = local;
     slot->local_len = len;

@@ -289,7 +289,7 @@ int eddy_udp_open(const char *local, const struct eddy_udp_options *options,
 {
     struct eddy_error *err = options ? options->error : NULL;
     char peer_text[EDDY_ADDRESS_TEXT];
-    struct ends ends;
+    struct ends ends = { 0 };
 
     int r = parse_ends(local, options, &ends, peer_text, err);
     if (r < 0)

@@ -386,7 +386,7 @@ EDDY_TEST(joined_segments_are_told)
     EDDY_OWN(eddy_udp) client = NULL;
     static char room[4][65536];
     struct eddy_datagram out = { .ptr = bytes, .len = 10 * SEGMENT + 7, .segment_size = SEGMENT };
-    struct eddy_datagram in[4];
+    struct eddy_datagram in[4] = { 0 };
     struct eddy_slice s;
     size_t got = 0;
     char byte;

@@ -18,8 +18,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 void eddy_check_teardown(void)
 {
     if (eddy__loop())
