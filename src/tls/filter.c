@@ -282,8 +282,6 @@ static void below_received(void *ctx, const char *data, size_t len)
     f->lent_len = 0;
     if (r < 0 && !f->failure.code)
         eddy_error_set(&f->failure, r, 0, "TLS: %s", eddy_strerror(r));
-    if (f->resumed)
-        eddy_buffer_release(&f->cipher);
     tls_settle(f);
 }
 
@@ -366,6 +364,7 @@ void tls_settle(struct tls_filter *f)
     if (!f->lent_len)
         read_plain(f);
     drive(f); /* what was received may have been answered */
+    eddy_buffer_release(&f->cipher); /* if it is empty */
     wake_shaker(f);
     while (head_is_over(f)) {
         struct eddy_write *w = eddy_writes_shift(&f->writes);
