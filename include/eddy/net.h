@@ -17,7 +17,8 @@
  *
  * What only Unix sockets can is in eddy/unix.h, the PROXY protocol in eddy/proxy.h.
  *
- * What holds, with the test that shows it (tests/net/options_test.c, inherit_test.c, proxy_test.c):
+ * What holds, with the test that shows it (tests/net/: options_test.c, race_test.c,
+ * eyeballs_test.c, inherit_test.c, proxy_test.c):
  *
  *  rule                                                        test
  *  ----------------------------------------------------------  ---------------------------------

@@ -15,6 +15,7 @@
 #include <eddy/net.h>
 #include <eddy/task.h>
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -170,6 +171,63 @@ EDDY_TEST(the_most_telling_error_is_returned)
     }
     eddy__sys.connect = eddy__sys_kernel.connect;
     close(hold);
+}
+
+/* Listens, and its backlog is full: who connects gets no answer. The port of the first is all's. */
+struct full {
+    int fd[8];
+};
+
+static bool make_full(struct full *f, const char *ip, uint16_t *port)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(*port) };
+    socklen_t len = sizeof at;
+
+    memset(f->fd, -1, sizeof f->fd);
+    inet_pton(AF_INET, ip, &at.sin_addr);
+    f->fd[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (bind(f->fd[0], (struct sockaddr *)&at, sizeof at) < 0 || listen(f->fd[0], 0) < 0 ||
+        getsockname(f->fd[0], (struct sockaddr *)&at, &len) < 0)
+        return false;
+    *port = ntohs(at.sin_port);
+    for (int i = 1; i < 8; i++) {
+        f->fd[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        connect(f->fd[i], (struct sockaddr *)&at, sizeof at);
+    }
+    return true;
+}
+
+static void end_full(struct full *f)
+{
+    for (int i = 0; i < 8; i++)
+        if (f->fd[i] >= 0)
+            close(f->fd[i]);
+}
+
+/* What hangs is cancelled, on the ring by a request that has to be waited for. */
+EDDY_TEST(attempts_that_hang_are_ended)
+{
+    EDDY_OWN(eddy_listener) door = NULL;
+    struct eddy_error err = { 0 };
+    struct full two, three;
+    uint16_t port = 0;
+    char text[EDDY_ADDRESS_TEXT], address[64];
+
+    bool ok = make_full(&two, "127.0.0.2", &port) && make_full(&three, "127.0.0.3", &port);
+    snprintf(address, sizeof address, "127.0.0.4:%u", (unsigned)port);
+    if (!EDDY_CHECK(ok) || !EDDY_CHECK_EQ(eddy_listen(address, NULL, &door), 0))
+        return;
+    EDDY_CHECK_EQ(know("127.0.0.2 many.test\n127.0.0.3 many.test\n"), 0);
+    EDDY_CHECK_ERR(
+        reach(port, EDDY_OPT(connect, .timeout_ms = 300, .attempt_delay_ms = 10, .error = &err),
+              text),
+        -ETIMEDOUT);
+    EDDY_CHECK(strstr(err.text, "in time (tried 127.0.0.2, 127.0.0.3)"));
+    EDDY_CHECK_EQ(know("127.0.0.2 many.test\n127.0.0.3 many.test\n127.0.0.4 many.test\n"), 0);
+    EDDY_CHECK_EQ(reach(port, EDDY_OPT(connect, .attempt_delay_ms = 10), text), 0);
+    EDDY_CHECK_STR(text, address);
+    end_full(&two);
+    end_full(&three);
 }
 
 static int try_it(void)
