@@ -87,8 +87,8 @@ static bool start_end(struct fd_transport *t, struct eddy_write *w)
     return true;
 }
 
-/* Write of @w what goes at once. True: over, w->res is set. False: an operation is under way, or its
- * share of this turn is spent. */
+/* Write of @w what goes at once. True: over, w->res is set. False: an operation is under way, or
+ * its share of this turn is spent. */
 static bool go_on(struct fd_transport *t, struct eddy_write *w)
 {
     if (w->end)

@@ -26,7 +26,7 @@ static bool is_sim(void)
     return strcmp(eddy_check_backend(), "sim") == 0;
 }
 
-/* --- ends ---------------------------------------------------------------------------------------- */
+/* --- ends ------------------------------------------------------------------------------------- */
 
 /* Signals do what they do without a sanitizer. */
 static void plain_faults(void)
@@ -208,7 +208,7 @@ EDDY_TEST(a_stack_that_is_used_up_restores_the_terminal)
 #endif
 }
 
-/* --- handlers of others --------------------------------------------------------------------------- */
+/* --- handlers of others ----------------------------------------------------------------------- */
 
 static volatile sig_atomic_t heard;
 
@@ -301,7 +301,7 @@ EDDY_TEST(the_last_one_gives_the_signals_back)
     role_close(pty[0]), role_close(pty[1]);
 }
 
-/* --- stops, forks ---------------------------------------------------------------------------------- */
+/* --- stops, forks ----------------------------------------------------------------------------- */
 
 /* Of a session, the leader is orphaned and cannot be stopped: so there is a shell between. */
 ROLE(stopped)

@@ -139,7 +139,7 @@ EDDY_TEST(streams_work_whatever_they_are)
     shut(&full, 1);
 }
 
-/* --- closed from the beginning -------------------------------------------------------------------- */
+/* --- closed from the beginning ---------------------------------------------------------------- */
 
 ROLE(closed)
 {
@@ -167,7 +167,7 @@ EDDY_TEST(what_was_closed_at_the_start_stays_so)
     (void)unlink("taken");
 }
 
-/* --- O_NONBLOCK ------------------------------------------------------------------------------------ */
+/* --- O_NONBLOCK ------------------------------------------------------------------------------- */
 
 ROLE(busy)
 {
@@ -210,7 +210,7 @@ EDDY_TEST(o_nonblock_is_never_touched)
     }
 }
 
-/* --- waiting --------------------------------------------------------------------------------------- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 struct ticking_args {
     int *ticks;
@@ -396,7 +396,7 @@ EDDY_TEST(lines_of_many_tasks_stay_whole)
     shut(&out[0], 1);
 }
 
-/* --- in the background ------------------------------------------------------------------------------- */
+/* --- in the background ------------------------------------------------------------------------ */
 
 /* A shell: its job reads the terminal from the background, and is brought to the foreground. */
 ROLE(shell)
@@ -432,7 +432,7 @@ EDDY_TEST(who_reads_in_the_background_is_stopped)
     role_close(pty);
 }
 
-/* --- in this process --------------------------------------------------------------------------------- */
+/* --- in this process -------------------------------------------------------------------------- */
 
 EDDY_TEST(the_descriptors_outlive_the_loop)
 {

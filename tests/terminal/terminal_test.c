@@ -32,7 +32,7 @@ static bool is_sim(void)
     return strcmp(eddy_check_backend(), "sim") == 0;
 }
 
-/* --- what is switched on ---------------------------------------------------------------------------- */
+/* --- what is switched on ---------------------------------------------------------------------- */
 
 EDDY_TEST(what_was_switched_on_is_switched_off)
 {
@@ -77,7 +77,7 @@ EDDY_TEST(signals_of_keys_stay_where_asked_for)
     role_close(pty);
 }
 
-/* --- refusals ---------------------------------------------------------------------------------------- */
+/* --- refusals --------------------------------------------------------------------------------- */
 
 EDDY_TEST(what_is_no_terminal_is_refused)
 {
@@ -165,7 +165,7 @@ EDDY_TEST(whatever_fails_leaves_it_as_it_was)
     role_close(pty);
 }
 
-/* --- sizes ------------------------------------------------------------------------------------------- */
+/* --- sizes ------------------------------------------------------------------------------------ */
 
 struct resizing_args {
     struct eddy_terminal_size *size;
@@ -253,7 +253,7 @@ EDDY_TEST(another_loops_sigwinch_is_busy)
     role_close(pty);
 }
 
-/* --- keys -------------------------------------------------------------------------------------------- */
+/* --- keys ------------------------------------------------------------------------------------- */
 
 static void type(int fd, const char *bytes)
 {
