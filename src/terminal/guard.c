@@ -249,8 +249,8 @@ static void give_signals_back(void)
             taken[signo].is = sigaction(signo, &taken[signo].before, NULL) < 0;
 }
 
-/* A task whose stack is used up leaves no room for a handler on it. The first thread that comes without
- * a signal stack keeps this one. */
+/* A task whose stack is used up leaves no room for a handler on it. The first thread that comes
+ * without a signal stack keeps this one. */
 static void give_signal_stack(void)
 {
     static char room[64 * 1024];
