@@ -17,7 +17,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#define PIECE ((size_t)256 << 10)
+#define PIECE ((size_t)1 << 20)
 #define BUFFER ((size_t)64 << 10)
 
 /* A socket of ours that can be written and read past the transport, or -1. */

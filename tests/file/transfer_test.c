@@ -489,7 +489,7 @@ EDDY_TEST(what_is_not_in_memory_is_fetched_by_a_thread)
 
 EDDY_TEST(cancelled_between_two_pieces_it_is_broken_too)
 {
-    EDDY_OWN(eddy_file) f = a_file(1000000);
+    EDDY_OWN(eddy_file) f = a_file(SIZE);
     struct eddy_stream *end[2];
     int64_t sent = 0;
     size_t len = 0;
@@ -509,7 +509,7 @@ EDDY_TEST(cancelled_between_two_pieces_it_is_broken_too)
         ends_soon = NULL;
     }
     eddy__sys.pread = eddy__sys_kernel.pread;
-    EDDY_CHECK(sent > 0 && sent < 1000000);
+    EDDY_CHECK(sent > 0 && sent < (int64_t)SIZE);
     EDDY_CHECK_ERR(eddy_write(end[0], "x", 1), -EDDY_EBROKEN);
     eddy_scope_cancel(&outer);
     eddy_join(&outer);
