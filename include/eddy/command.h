@@ -8,8 +8,8 @@
  *     if (r == 0 && got.status.code == 0)
  *         printf("%s", got.out.ptr);
  *
- * Both outputs are read while the input is written, so no command waits for us while we wait for it.
- * What is neither captured nor set by .out and .err goes where ours goes only by EDDY_IO_INHERIT.
+ * Both outputs are read while the input is written, so no command waits for us while we wait for
+ * it. They are captured unless .out and .err say where they go; EDDY_IO_INHERIT: where ours go.
  *
  * What holds, with the test that shows it (tests/process/run_test.c):
  *
@@ -59,7 +59,8 @@ EDDY_API void eddy_process_result_done(struct eddy_process_result *result);
  * @ret_result: filled when 0 is returned; eddy_process_result_done() ends it
  *
  * Suspends until the command has ended and nobody holds its outputs any more: what it has left
- * running with them is waited for, too. Looks at its scope first. Its input is .input, or nothing;
+ * running with them is waited for, too; then what is left of its group is ended. Looks at its scope
+ * first. Its input is .input, or nothing;
  * outputs that are not set are captured. Cancelled: it may have done anything; the group has been
  * ended as a scope's end does it, and nothing of it is left running.
  *

@@ -18,9 +18,10 @@
  * scope it ends with the loop: SIGKILL, and reaped. A descendant that has made a session or group
  * of its own (a daemon, a job of an interactive shell) is outside, and lives on.
  *
- * The loop reaps a process as soon as it has ended, whether anybody waits or not. No other child of
- * the program is touched. Where the program has SIGCHLD ignored, or reaps everybody by waitpid(-1),
- * the end is noticed all the same, and the status is lost: -ECHILD.
+ * The loop reaps a process as soon as it has ended, whether anybody waits or not; a detached one
+ * that outlives the loop is the program's to reap. No other child of the program is touched. Where
+ * the program has SIGCHLD ignored, or reaps everybody by waitpid(-1), the end is noticed all the
+ * same, and the status is lost: -ECHILD.
  *
  * A child begins with all signals at their defaults and none blocked, and with no descriptor but
  * those it was given. Processes are started on the pool's threads for files: what looks for a
@@ -52,6 +53,10 @@
  *  The scope's end ends the group: SIGTERM ...    G leaving_a_scope_ends_the_group
  *  ... and SIGKILL for who does not listen        G who_ignores_sigterm_is_killed
  *  Who made a session of its own is outside       G a_daemon_is_outside
+ *  Its leader gone, the others get theirs         G what_is_left_of_a_group_is_killed
+ *  eddy_process_stop() ends it and waits          G stop_asks_then_kills_and_waits
+ *  In our group it alone is ended                 G in_our_group_it_alone_is_ended
+ *  One that we may not kill is let go             G one_that_we_may_not_kill_is_let_go
  *  Freed: killed and reaped without suspending    G a_freed_one_is_killed_and_reaped
  *  The loop's end reaps, too                      G the_loops_end_reaps
  *  Detached, it lives on                          G a_detached_one_lives_on
@@ -201,7 +206,8 @@ struct eddy_process_status {
  * and is returned.
  *
  * Files of .in, .out and .err are opened by the caller's rights and from the caller's folder. A
- * script needs a #! line: no shell is asked. Ids, limits and folder are set in this order.
+ * script needs a #! line: no shell is asked. Limits, niceness, umask, user and folder are set in
+ * this order.
  *
  * Return: 0; or negative, with a text in .error:
  *   -ENOENT   no such program, interpreter or folder   -EACCES  it may not be run, or entered
@@ -224,7 +230,8 @@ EDDY_API int eddy_process_spawn(const char *const *argv, const struct eddy_proce
  * Suspends. Looks at its scope first. What it started may live on. Cancelled: nothing happened.
  *
  * Return: 0; -ECHILD (it has ended, and somebody else has its status: SIGCHLD is ignored, or
- * waitpid(-1) was called); -ETIMEDOUT, -ECANCELED, -EDEADLK, -EDDY_EFORKED.
+ * waitpid(-1) was called; or it is detached, and its loop has ended); -ETIMEDOUT, -ECANCELED,
+ * -EDEADLK, -EDDY_EFORKED.
  * Source: waitid(2).   Since: 0.1
  */
 EDDY_API int eddy_process_wait(struct eddy_process *p, struct eddy_process_status *ret_status);
