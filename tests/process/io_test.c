@@ -6,7 +6,7 @@
  */
 #include "children.h"
 
-#include "base/sys.h"
+#include "base/sanitize.h"
 
 #include <eddy/loop.h>
 #include <eddy/process.h>
@@ -211,6 +211,13 @@ EDDY_TEST(no_descriptor_leaks_beside_other_threads)
 
     if (is_sim())
         return;
+#ifdef EDDY_TSAN
+    if (strcmp(eddy_check_backend(), "uring") == 0) {
+        EDDY_CHECK_NOT_RUN(
+            "TSan does not see the ring close a descriptor whose number is used again");
+        return;
+    }
+#endif
     /* Whoever started this test may have left something open. */
     char ours[256];
     (void)snprintf(ours, sizeof ours, "%s", open_in_child(true));
