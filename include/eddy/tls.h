@@ -9,7 +9,8 @@
  *     r = eddy_tls_handshake(secured, &err);                   a task may wait for it
  *
  * eddy_tls_connect() and eddy_tls_accept() (eddy/tls_connect.h) do all of it over TCP;
- * eddy_starttls() secures a stream that has spoken plain text; eddy/tls_info.h tells what was agreed.
+ * eddy_starttls() secures a stream that has spoken plain text; eddy/tls_info.h tells what was
+ * agreed on.
  *
  * The filter does no I/O of its own: records go in and out through the transport below. Writes
  * made before the handshake is complete wait for it. Buffers are bounded: 16 KiB of plaintext and
@@ -30,9 +31,9 @@
  * What holds, with the test that shows it (tests/tls/, on every driver where not said otherwise):
  *
  *  rule                                                      test
- *  --------------------------------------------------------  ---------------------------------------
+ *  --------------------------------------------------------  --------------------------------------
  *  Chain, dates and host name, or IP address, are verified   every_wrong_certificate_is_refused_...
- *  An end without close-notify is an error                   an_end_without_close_notify_is_an_error
+ *  An end without close-notify is an error                   an_end_without_close_notify_is_an_...
  *  A write before the handshake waits for it                 a_write_before_the_handshake_waits_...
  *  One of .pins must be in the chain, whoever signed it      a_pin_decides_whom_to_believe
  *  Below .min_version nobody is spoken to                    versions_that_do_not_meet_are_told

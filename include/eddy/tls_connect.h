@@ -7,7 +7,7 @@
  * What holds, with the test that shows it (tests/tls/connect_test.c, on every driver):
  *
  *  rule                                                test
- *  --------------------------------------------------  ---------------------------------------------
+ *  --------------------------------------------------  --------------------------------------------
  *  Name, connection and handshake, in one call         a_name_becomes_a_secured_stream
  *  One deadline is over all of it                      one_deadline_is_over_all_of_it
  *  Nothing is left behind when it fails                what_fails_leaves_nothing

@@ -1,8 +1,8 @@
 /*
  * tls/context.h - what connections of one kind share, from inside
  *
- * An identity is what files said: one SSL_CTX for each certificate, and whose names they are for. It
- * does not change once made; a reload makes another and puts it in the place of the first, which
+ * An identity is what files said: one SSL_CTX for each certificate, and whose names they are for.
+ * It does not change once made; a reload makes another and puts it in the place of the first, which
  * lives on as long as a connection that was made with it. A client has one, with one SSL_CTX.
  *
  * Contexts may be used by several threads: what changes after birth is behind `lock`, or counted
@@ -121,7 +121,7 @@ SSL_CTX *tls_names_find(const struct tls_identity *id, const char *name); /* NUL
 void tls_sessions_use(SSL_CTX *ctx); /* have what servers hand out kept */
 bool tls_sessions_offer(struct eddy_tls *tls, const char *host,
                         SSL *ssl); /* whether there was one */
-/* After a resumed handshake: TLS 1.2 may have brought a new ticket, of which OpenSSL does not tell. */
+/* After a resumed handshake: TLS 1.2 may have brought a new ticket; OpenSSL does not say so. */
 void tls_sessions_renew(SSL *ssl);
 void tls_sessions_forget(struct eddy_tls *tls, const char *host); /* NULL: all */
 

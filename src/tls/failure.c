@@ -119,8 +119,8 @@ int tls_verify(int ok, X509_STORE_CTX *store)
     return ok || f->tls->insecure;
 }
 
-/* Whether one of the pins is in the chain. An unverified chain may hold what anybody put there: then
- * only the first counts, whose key the handshake proves. */
+/* Whether one of the pins is in the chain. An unverified chain may hold what anybody put there:
+ * then only the first counts, whose key the handshake proves. */
 static bool is_pinned(const struct eddy_tls *tls, X509_STORE_CTX *store, struct tls_pin *ret_first)
 {
     const STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(store);

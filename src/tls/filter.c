@@ -185,7 +185,7 @@ static bool head_is_over(struct tls_filter *f)
     return state_of(w) >= enough && !f->busy && !held(&f->out);
 }
 
-/* --- the handshake and what drives it all ------------------------------------------------------ */
+/* --- the handshake and what drives it all ----------------------------------------------------- */
 
 static void shake(struct tls_filter *f)
 {
@@ -363,7 +363,7 @@ void tls_settle(struct tls_filter *f)
     drive(f);
     if (!f->lent_len)
         read_plain(f);
-    drive(f); /* what was received may have been answered */
+    drive(f);                        /* what was received may have been answered */
     eddy_buffer_release(&f->cipher); /* if it is empty */
     wake_shaker(f);
     while (head_is_over(f)) {

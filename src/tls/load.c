@@ -1,8 +1,8 @@
 /*
  * tls/load.c - files: certificates, keys, roots; and pins
  *
- * Every refusal names the file and what to do about it. OpenSSL's reasons are for who knows OpenSSL,
- * so those that people meet have a text of their own.
+ * Every refusal names the file and what to do about it. OpenSSL's reasons are for who knows
+ * OpenSSL, so those that people meet have a text of their own.
  */
 #include "tls/context.h"
 

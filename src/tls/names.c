@@ -1,5 +1,5 @@
 /*
- * tls/names.c - which certificate is for a name: a sorted table, made once for each reading of files
+ * tls/names.c - which certificate is for a name: a sorted table, made at each reading of files
  */
 #include "tls/context.h"
 

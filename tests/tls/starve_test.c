@@ -126,8 +126,8 @@ static bool starved_visit(unsigned long k)
     return failed;
 }
 
-/* The next one to fail. Contexts read files, which takes most of them, and where a connection begins
- * most of what is asked for is ours. */
+/* The next one to fail. Contexts read files, which takes most of them, and where a connection
+ * begins most of what is asked for is ours. */
 static unsigned long after(unsigned long k, unsigned long contexts, unsigned long wraps,
                            unsigned long count)
 {
