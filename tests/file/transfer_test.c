@@ -459,7 +459,7 @@ static ssize_t not_in_memory(int fd, void *buf, size_t len, int64_t offset, int 
         return -EAGAIN;
     }
     if (!pthread_equal(pthread_self(), loops_thread))
-        fetches++;
+        atomic_fetch_add(&fetches, 1);
     return eddy__sys_kernel.pread(fd, buf, len, offset, flags);
 }
 
@@ -471,7 +471,8 @@ EDDY_TEST(what_is_not_in_memory_is_fetched_by_a_thread)
 
     ends(TCP, end);
     loops_thread = pthread_self();
-    looks = fetches = 0;
+    looks = 0;
+    atomic_store(&fetches, 0);
     eddy__sys.pread = not_in_memory;
     {
         EDDY_SCOPE(s, .timeout_ms = 30000);
@@ -482,7 +483,7 @@ EDDY_TEST(what_is_not_in_memory_is_fetched_by_a_thread)
     }
     eddy__sys.pread = eddy__sys_kernel.pread;
     if (strcmp(eddy_check_backend(), "sim") != 0)
-        EDDY_CHECK(looks > 0 && fetches > 0);
+        EDDY_CHECK(looks > 0 && atomic_load(&fetches) > 0);
     EDDY_CHECK_MEM(got, len, bytes, 1000000);
     end_both(end);
 }
