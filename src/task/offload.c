@@ -1,11 +1,10 @@
 /*
- * task/offload.c - blocking work of the program's own, on the loop's pool
+ * task/offload.c - blocking work on the loop's pool: the program's own, and eddy's
  *
  * A job lies on the stack of the task that waits for it, which therefore waits until the work has
  * come home, unless it was withdrawn before it began.
  */
-#include "loop/pool.h"
-#include "task/wait.h"
+#include "task/offload.h"
 
 struct job {
     struct eddy_wait wait; /* first */
@@ -33,19 +32,24 @@ static void withdraw(struct eddy_wait *w, int why)
         eddy__wake(w, why);
 }
 
-int eddy_offload(int (*fn)(void *arg), void *arg)
+int eddy__offload(enum eddy_work_class class, const char *what, bool steadily, int (*fn)(void *arg),
+                  void *arg)
 {
-    int r = eddy__wait_check();
-
-    if (r < 0)
-        return r;
-    struct job job = { .wait = EDDY_WAIT(withdraw, "offload"),
+    struct job job = { .wait = EDDY_WAIT(steadily ? NULL : withdraw, what),
                        .work = { .run = run, .done = done },
                        .fn = fn,
                        .arg = arg };
-    r = eddy__work_submit(eddy__loop(), EDDY_WORK_USER, &job.work);
-    if (r < 0)
+
+    int r = eddy__wait_check();
+    if (r < 0 && !(steadily && (r == -ECANCELED || r == -ETIMEDOUT)))
         return r;
-    r = eddy__wait(&job.wait);
+    r = eddy__work_submit(eddy__loop(), class, &job.work);
+    if (r == 0)
+        r = eddy__wait(&job.wait);
     return r < 0 ? r : job.result;
+}
+
+int eddy_offload(int (*fn)(void *arg), void *arg)
+{
+    return eddy__offload(EDDY_WORK_USER, "offload", false, fn, arg);
 }
