@@ -330,6 +330,11 @@ int eddy_loop_new(const struct eddy_loop_options *options, struct eddy_loop **re
     return 0;
 }
 
+static bool has_work(const struct eddy_loop *loop)
+{
+    return loop->driver->pending || !eddy_list_is_empty(&loop->ready) || atomic_load(&loop->posts);
+}
+
 void eddy_loop_free(struct eddy_loop *loop)
 {
     if (!loop || eddy_loop_is_parents(loop))
@@ -345,10 +350,13 @@ void eddy_loop_free(struct eddy_loop *loop)
             loop->slot_free[i](slot);
         loop->slot[i] = NULL;
     }
-    for (int i = 0; i < 1000 && (loop->driver->pending || !eddy_list_is_empty(&loop->ready) ||
-                                 atomic_load(&loop->posts));
-         i++)
-        eddy__loop_iterate(loop, loop->driver->pending ? 10000000 : 0);
+    /* However many end, as long as some do. */
+    for (int idle = 0; idle < 1000 && has_work(loop); idle++) {
+        const size_t before = loop->driver->pending;
+        eddy__loop_iterate(loop, before ? 10000000 : 0);
+        if (loop->driver->pending < before)
+            idle = 0;
+    }
     /* Work that has begun is waited for: its memory is somebody's, and its thread ours. */
     while (eddy_pool_out(loop))
         eddy__loop_iterate(loop, -1);

@@ -376,7 +376,6 @@ EDDY_TEST(a_crowd_of_slow_ones_loses_its_oldest)
     for (int i = 0; i < CROWD + 2; i++)
         eddy_stream_free(slow[i]);
     eddy_listener_free(EDDY_TAKE(door));
-    eddy_sleep(is_sim() ? 5000 : 1); /* more than the loop's end has patience for */
 }
 
 EDDY_TEST(an_announced_client_comes_first)
