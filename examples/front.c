@@ -26,7 +26,6 @@ struct grab_args {
     struct eddy_arena *arena;
     struct page *into;
 };
-
 static int grab(struct grab_args *a)
 {
     int64_t began = eddy_now_ns();
@@ -37,19 +36,9 @@ static int grab(struct grab_args *a)
     return r;
 }
 EDDY_TASK(grab);
-
 static const char head[] =
-    "<!doctype html><html lang=en><meta charset=utf-8><title>eddy</title><style>"
-    "body{font:17px/1.5 Georgia,serif;max-width:42em;margin:4em auto;padding:0 1em;color:#234}"
-    "i{display:block;height:.5em;border-radius:.25em;background:#4a90a4}small{color:#789}"
-    "pre{font:14px/1.4 monospace;background:#f2f6f7;padding:.7em 1em;overflow:auto}</style>";
-
-/* The beginning of a text from elsewhere, so that it is text here and not markup. */
-static void show(struct eddy_reply *reply, struct eddy_slice text)
-{
-    for (size_t i = 0; i < text.len && i < 400; i++)
-        eddy_reply_printf(reply, strchr("<>&", text.ptr[i]) ? "&#%d;" : "%c", text.ptr[i]);
-}
+    "<!doctype html><meta charset=utf-8><title>eddy</title><style>body{max-width:42em;margin:auto;"
+    "font:17px Georgia}i{display:block;height:.5em;background:#4a90a4}</style>";
 
 static int front(struct eddy_request *req, struct eddy_reply *reply)
 {
@@ -62,27 +51,19 @@ static int front(struct eddy_request *req, struct eddy_reply *reply)
     int all_ms = (int)((eddy_now_ns() - began) / 1000000) + 1, sum_ms = 0;
     if (r == -ECANCELED)
         return r; /* the visitor has left, or we are closing */
-
     eddy_reply_header(reply, "Content-Type", "text/html; charset=utf-8");
-    eddy_reply_printf(reply,
-                      r < 0 ? "%s<h1>A page could not be fetched</h1>"
-                            : "%s<h1>3 pages in %d ms</h1><p>One task each, all at once.",
-                      head, all_ms);
+    eddy_reply_printf(reply, "%s<h1>%d pages in %d ms</h1><dl>", head, r < 0 ? 0 : 3, all_ms);
     for (int i = 0; i < 3; i++) {
-        if (r == 0)
-            eddy_reply_printf(reply,
-                              "<p><b>%d ms</b> <small>%d, %zu bytes</small>"
-                              "<i style='width:%d%%'></i>",
-                              page[i].ms, page[i].answer.status, page[i].answer.body.len,
-                              page[i].ms * 100 / all_ms);
-        eddy_reply_printf(reply, "<pre>");
-        show(reply, r == 0 ? page[i].answer.body : eddy_slice_of(page[i].error.text));
-        eddy_reply_printf(reply, "</pre>");
+        struct eddy_slice text = r < 0 ? eddy_slice_of(page[i].error.text) : page[i].answer.body;
+        eddy_reply_printf(reply, "<dt><b>%d ms</b> %d<i style='width:%d%%'></i><dd>", page[i].ms,
+                          page[i].answer.status, page[i].ms * 100 / all_ms);
+        for (size_t at = 0; at < text.len && at < 400; at++) /* text, and no markup of others' */
+            eddy_reply_printf(reply, strchr("<>&", text.ptr[at]) ? "&#%d;" : "%c", text.ptr[at]);
         sum_ms += page[i].ms;
     }
     if (r < 0)
         return r == -EDDY_EUPSTREAM_TIMEOUT ? 504 : 502;
-    return eddy_reply_printf(reply, "<p><small>One by one it would be %d ms.</small>", sum_ms);
+    return eddy_reply_printf(reply, "</dl>One by one it would be %d ms.", sum_ms);
 }
 
 static int start(void)
@@ -91,33 +72,29 @@ static int start(void)
     EDDY_OWN(eddy_listener) door = NULL;
     struct eddy_address at;
     eddy_client_configure(EDDY_OPT(client, .open_per_host = 2000, .open_total = 2000));
-    for (int i = 0; upstream && *upstream && i < 3; i++)
-        snprintf(url[i], sizeof url[i], "%s", upstream);
-    if (url[0][0])
-        return 0;
     int r = eddy_listen("127.0.0.1:0", NULL, &door);
     if (r < 0 || (r = eddy_listener_address(door, &at)) < 0 ||
         (r = eddy_app_serve(&slow, door, NULL, &slow_server)) < 0)
         return r;
     eddy_disown(&door); /* the server's from now on */
     for (int i = 0; i < 3; i++)
-        snprintf(url[i], 300, "http://127.0.0.1:%d/%d", eddy_address_port(&at), i + 1);
+        if (upstream && *upstream)
+            snprintf(url[i], sizeof url[i], "%s", upstream);
+        else
+            snprintf(url[i], 300, "http://127.0.0.1:%d/%d", eddy_address_port(&at), i + 1);
     return 0;
 }
-
 static void stop(void)
 {
     eddy_http_server_free(slow_server);
 }
-
 static const struct eddy_route routes[] = { EDDY_GET("/", front) };
 EDDY_APP(app, EDDY_ROUTES(routes), .start = start, .stop = stop);
 
 int main(void)
 {
     const char *host = getenv("HOST"), *port = getenv("PORT");
-    char address[128]; /* as text, so that a typo in it is told by eddy_serve() */
-    snprintf(address, sizeof address, "%s:%s", host && *host ? host : "127.0.0.1",
-             port && *port ? port : "8000");
-    return eddy_serve(&app, EDDY_OPT(serve, .address = address, .backend = getenv("BACKEND"))) < 0;
+    char at[128]; /* as text, so that a typo in it is told by eddy_serve() */
+    snprintf(at, sizeof at, "%s:%s", host && *host ? host : "127.0.0.1", port ? port : "8000");
+    return eddy_serve(&app, EDDY_OPT(serve, .address = at, .backend = getenv("BACKEND"))) < 0;
 }
