@@ -42,7 +42,7 @@ struct eddy_line;
 struct eddy_line_options {
     size_t size;          /* filled by EDDY_OPT(line, ...) */
     const char *history;  /* a file of lines, made (0600) where there is none; NULL: none is kept */
-    unsigned history_max; /* lines; 0: 1000 */
+    unsigned max_history; /* lines; 0: 1000 */
     size_t max_bytes;     /* of a line; 0: 64 KiB */
     struct eddy_error *error; /* what, where, how to mend it; may be NULL */
 };

@@ -2,7 +2,7 @@
  * eddy/whole_file.h - a whole file as one job: read it, replace it, copy it; and temporary ones
  *
  *     struct eddy_buffer text = EDDY_BUFFER(0);
- *     r = eddy_file_read_all("app.conf", 1 << 20, NULL, &text);
+ *     r = eddy_file_read_all("app.conf", 1 << 20, &text, NULL);
  *     ...
  *     r = eddy_file_replace("app.conf", bytes, len, NULL);
  *
@@ -47,9 +47,9 @@ EDDY_BEGIN
  * eddy_file_read_all() - the bytes of a file
  * @path:      borrowed until return
  * @max_bytes: more is an error; so a file that grows, or a device, cannot fill the memory
- * @error:     told what, where, and how to mend it; may be NULL
  * @ret_bytes: empty; afterwards it holds them, with @max_bytes as its maximum: eddy_buffer_done().
  *   Unchanged on failure
+ * @err:       told what, where, and how to mend it; may be NULL
  *
  * Suspends, as often as the file has pieces. Looks at its scope first. Cancelled: nothing happened.
  *
@@ -58,8 +58,8 @@ EDDY_BEGIN
  * -ECANCELED, -EDEADLK. The last five are those of every call here.
  * Source: Python's Path.read_bytes.   Since: 0.1
  */
-EDDY_API int eddy_file_read_all(const char *path, size_t max_bytes, struct eddy_error *error,
-                                struct eddy_buffer *ret_bytes);
+EDDY_API int eddy_file_read_all(const char *path, size_t max_bytes, struct eddy_buffer *ret_bytes,
+                                struct eddy_error *err);
 
 struct eddy_replace_options {
     size_t size;     /* filled by EDDY_OPT(replace, ...) */

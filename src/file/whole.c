@@ -42,8 +42,8 @@ static int read_on(struct eddy_file *f, uint64_t expected, struct eddy_buffer *b
     }
 }
 
-int eddy_file_read_all(const char *path, size_t max_bytes, struct eddy_error *error,
-                       struct eddy_buffer *ret_bytes)
+int eddy_file_read_all(const char *path, size_t max_bytes, struct eddy_buffer *ret_bytes,
+                       struct eddy_error *err)
 {
     struct eddy_buffer bytes = EDDY_BUFFER(max_bytes);
     EDDY_OWN(eddy_file) f = NULL;
@@ -59,7 +59,7 @@ int eddy_file_read_all(const char *path, size_t max_bytes, struct eddy_error *er
     eddy_file_close(EDDY_TAKE(f));
     if (r < 0) {
         eddy_buffer_done(&bytes);
-        return eddy_file_explain(error, r, "reading", path, "");
+        return eddy_file_explain(err, r, "reading", path, "");
     }
     *ret_bytes = bytes;
     return 0;

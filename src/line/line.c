@@ -58,7 +58,7 @@ static int load(struct eddy_line *l, unsigned max, struct eddy_error *err)
     struct eddy_buffer file = { 0 };
     size_t more = 0;
 
-    int r = eddy_file_read_all(l->history, HISTORY_BYTES, err, &file);
+    int r = eddy_file_read_all(l->history, HISTORY_BYTES, &file, err);
     if (r == -ENOENT)
         return 0;
     if (r < 0)
@@ -137,7 +137,7 @@ int eddy_line_read(struct eddy_line *l, const char *prompt, struct eddy_slice *r
 
 static int open_line(const struct eddy_line_options *o, struct eddy_line *l)
 {
-    const unsigned max = o->history_max ? o->history_max : 1000;
+    const unsigned max = o->max_history ? o->max_history : 1000;
 
     l->in = eddy_stdin();
     l->max_bytes = o->max_bytes ? o->max_bytes : LINE_BYTES;

@@ -93,8 +93,8 @@ EDDY_TEST(what_is_made_when_it_is_read_is_copied)
     if (on_sim())
         return;
     EDDY_CHECK_EQ(eddy_file_copy("/proc/version", scratch("to"), NULL), 0);
-    EDDY_CHECK_EQ(eddy_file_read_all("/proc/version", 10000, NULL, &a), 0);
-    EDDY_CHECK_EQ(eddy_file_read_all(scratch("to"), 10000, NULL, &b), 0);
+    EDDY_CHECK_EQ(eddy_file_read_all("/proc/version", 10000, &a, NULL), 0);
+    EDDY_CHECK_EQ(eddy_file_read_all(scratch("to"), 10000, &b, NULL), 0);
     EDDY_CHECK_MEM(eddy_buffer_bytes(&a).ptr, eddy_buffer_bytes(&a).len, eddy_buffer_bytes(&b).ptr,
                    eddy_buffer_bytes(&b).len);
     eddy_buffer_done(&a);

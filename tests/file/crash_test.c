@@ -28,7 +28,7 @@ static int what_is_there(const char *path)
     struct eddy_buffer bytes = EDDY_BUFFER(0);
     int is = TORN;
 
-    int r = eddy_file_read_all(path, 1 << 20, NULL, &bytes);
+    int r = eddy_file_read_all(path, 1 << 20, &bytes, NULL);
     if (r < 0)
         return EDDY_CHECK_ERR(r, -ENOENT) ? NONE : TORN;
     const struct eddy_slice now = eddy_buffer_bytes(&bytes);

@@ -50,7 +50,7 @@ bool scratch_has(const char *path, const char *text)
     struct eddy_buffer bytes = EDDY_BUFFER(0);
     bool same;
 
-    int r = eddy_file_read_all(path, 1 << 20, NULL, &bytes);
+    int r = eddy_file_read_all(path, 1 << 20, &bytes, NULL);
     if (!text)
         return EDDY_CHECK_ERR(r, -ENOENT);
     if (!EDDY_CHECK_EQ(r, 0))

@@ -26,20 +26,20 @@ EDDY_TEST(read_all_reads_all_up_to_its_bound)
     for (size_t i = 0; i + 1 < sizeof text; i++)
         text[i] = (char)('a' + i % 23);
     scratch_put(scratch("f"), text);
-    EDDY_CHECK_EQ(eddy_file_read_all(scratch("f"), 300000, NULL, &bytes), 0);
+    EDDY_CHECK_EQ(eddy_file_read_all(scratch("f"), 300000, &bytes, NULL), 0);
     EDDY_CHECK_MEM(eddy_buffer_bytes(&bytes).ptr, eddy_buffer_bytes(&bytes).len, text, 300000);
     eddy_buffer_done(&bytes);
     bytes = EDDY_BUFFER(7);
-    EDDY_CHECK_ERR(eddy_file_read_all(scratch("f"), 299999, &error, &bytes), -EDDY_ETOOBIG);
+    EDDY_CHECK_ERR(eddy_file_read_all(scratch("f"), 299999, &bytes, &error), -EDDY_ETOOBIG);
     EDDY_CHECK_EQ(bytes.max, 7); /* as it was */
     EDDY_CHECK_EQ(error.code, -EDDY_ETOOBIG);
     EDDY_CHECK(strstr(error.text, "/f") && strstr(error.text, "raise the bound"));
     scratch_put(scratch("empty"), "");
-    EDDY_CHECK_EQ(eddy_file_read_all(scratch("empty"), 0, NULL, &bytes), 0);
+    EDDY_CHECK_EQ(eddy_file_read_all(scratch("empty"), 0, &bytes, NULL), 0);
     EDDY_CHECK_EQ(eddy_buffer_bytes(&bytes).len, 0);
     eddy_buffer_done(&bytes);
-    EDDY_CHECK_ERR(eddy_file_read_all(scratch(""), 100, NULL, &bytes), -EISDIR);
-    EDDY_CHECK_ERR(eddy_file_read_all(scratch("x"), 100, &error, &bytes), -ENOENT);
+    EDDY_CHECK_ERR(eddy_file_read_all(scratch(""), 100, &bytes, NULL), -EISDIR);
+    EDDY_CHECK_ERR(eddy_file_read_all(scratch("x"), 100, &bytes, &error), -ENOENT);
     EDDY_CHECK(strstr(error.text, "check the path") != NULL);
 }
 
@@ -49,12 +49,12 @@ EDDY_TEST(read_all_needs_no_size)
 
     if (on_sim())
         return;
-    EDDY_CHECK_EQ(eddy_file_read_all("/proc/self/status", 1 << 20, NULL, &bytes), 0);
+    EDDY_CHECK_EQ(eddy_file_read_all("/proc/self/status", 1 << 20, &bytes, NULL), 0);
     EDDY_CHECK(eddy_buffer_bytes(&bytes).len > 100);
     EDDY_CHECK(strncmp(eddy_buffer_bytes(&bytes).ptr, "Name:", 5) == 0);
     eddy_buffer_done(&bytes);
-    EDDY_CHECK_ERR(eddy_file_read_all("/proc/self/status", 100, NULL, &bytes), -EDDY_ETOOBIG);
-    EDDY_CHECK_ERR(eddy_file_read_all("/dev/zero", 100000, NULL, &bytes), -EDDY_ETOOBIG);
+    EDDY_CHECK_ERR(eddy_file_read_all("/proc/self/status", 100, &bytes, NULL), -EDDY_ETOOBIG);
+    EDDY_CHECK_ERR(eddy_file_read_all("/dev/zero", 100000, &bytes, NULL), -EDDY_ETOOBIG);
 }
 
 /* --- replacing ------------------------------------------------------------------------------------- */
@@ -142,7 +142,7 @@ EDDY_TEST(readers_see_one_or_the_other)
         EDDY_GO(&s, replacer, .path = path, .letter = (char)('a' + i));
     for (int i = 0; i < 40; i++) {
         struct eddy_buffer bytes = EDDY_BUFFER(0);
-        if (!EDDY_CHECK_EQ(eddy_file_read_all(path, 1 << 20, NULL, &bytes), 0))
+        if (!EDDY_CHECK_EQ(eddy_file_read_all(path, 1 << 20, &bytes, NULL), 0))
             break;
         const struct eddy_slice now = eddy_buffer_bytes(&bytes);
         EDDY_CHECK_EQ(now.len, LEN);
@@ -178,7 +178,7 @@ EDDY_TEST(a_cancelled_replace_changes_nothing)
         EDDY_CHECK(result == 0 || result == -ECANCELED);
         cancelled += result != 0;
         done += result == 0;
-        EDDY_CHECK_EQ(eddy_file_read_all(path, 1 << 20, NULL, &bytes), 0);
+        EDDY_CHECK_EQ(eddy_file_read_all(path, 1 << 20, &bytes, NULL), 0);
         EDDY_CHECK_EQ(eddy_buffer_bytes(&bytes).len, result ? 3 : LEN);
         eddy_buffer_done(&bytes);
         if (!on_sim())
@@ -288,7 +288,7 @@ static void all_fail(int want)
     struct eddy_file *f = NULL;
     char buf[16];
 
-    EDDY_CHECK_ERR(eddy_file_read_all("", 0, NULL, &bytes), want);
+    EDDY_CHECK_ERR(eddy_file_read_all("", 0, &bytes, NULL), want);
     EDDY_CHECK_ERR(eddy_file_replace("", "", 0, NULL), want);
     EDDY_CHECK_ERR(eddy_file_copy("", "", NULL), want);
     EDDY_CHECK_ERR(eddy_file_temporary(EDDY_OPT(temporary, .prefix = "/"), &f), want);
@@ -315,7 +315,7 @@ static void check_after(int r, bool fired, const char *path)
     struct eddy_buffer bytes = EDDY_BUFFER(0);
 
     EDDY_CHECK(r == 0 || fired);
-    EDDY_CHECK_EQ(eddy_file_read_all(path, 100, NULL, &bytes), 0);
+    EDDY_CHECK_EQ(eddy_file_read_all(path, 100, &bytes, NULL), 0);
     const struct eddy_slice now = eddy_buffer_bytes(&bytes);
     EDDY_CHECK(now.len == 3 && (memcmp(now.ptr, "new", 3) == 0 || (r < 0 && *now.ptr == 'o')));
     eddy_buffer_done(&bytes);

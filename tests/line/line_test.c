@@ -67,7 +67,7 @@ ROLE(tell)
     struct eddy_slice line;
     int ticks = 0;
 
-    int r = eddy_line_open(EDDY_OPT(line, .history = getenv("EDDY_HISTORY"), .history_max = 3,
+    int r = eddy_line_open(EDDY_OPT(line, .history = getenv("EDDY_HISTORY"), .max_history = 3,
                                     .max_bytes = 100, .error = &err),
                            &in);
     if (r < 0) {

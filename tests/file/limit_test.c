@@ -1,0 +1,116 @@
+/*
+ * limit_test.c - what the process may not have, and what files are not
+ *
+ * backends: select poll epoll uring
+ * threads: yes
+ */
+#include "scratch.h"
+
+#include <eddy/buffer.h>
+#include <eddy/changes.h>
+#include <eddy/directory.h>
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+static struct rlimit before;
+static int limited = -1;
+
+static void limit(int resource, rlim_t most)
+{
+    limited = resource;
+    EDDY_CHECK_EQ(getrlimit(resource, &before), 0);
+    EDDY_CHECK_EQ(setrlimit(resource, &(struct rlimit){ most, before.rlim_max }), 0);
+}
+
+static void no_limit(void)
+{
+    if (limited >= 0)
+        setrlimit(limited, &before);
+    limited = -1;
+}
+
+void eddy_check_teardown(void)
+{
+    no_limit();
+    scratch_clean();
+}
+
+EDDY_TEST(a_file_longer_than_its_limit_is_efbig)
+{
+    static char page[8192];
+    EDDY_OWN(eddy_file) f = NULL;
+
+    signal(SIGXFSZ, SIG_IGN); /* else it ends the process */
+    scratch_put(scratch("long"), "");
+    EDDY_CHECK_EQ(eddy_file_open(scratch("long"), O_RDWR, 0, &f), 0);
+    EDDY_CHECK_EQ(eddy_file_write(f, page, sizeof page, 0), 0);
+    limit(RLIMIT_FSIZE, 4096);
+    EDDY_CHECK_ERR(eddy_file_write(f, page, 1, 4096), -EFBIG);
+    EDDY_CHECK_ERR(eddy_file_truncate(f, 10000), -EFBIG);
+    EDDY_CHECK_ERR(eddy_file_preallocate(f, INT64_MAX, 1), -EFBIG);
+    EDDY_CHECK_ERR(eddy_path_truncate(scratch("long"), 10000), -EFBIG);
+    EDDY_CHECK_ERR(eddy_file_copy(scratch("long"), scratch("copy"), NULL), -EFBIG);
+    EDDY_CHECK_ERR(eddy_file_replace(scratch("copy"), page, sizeof page, NULL), -EFBIG);
+    no_limit();
+    EDDY_CHECK_EQ(scratch_count(scratch("")), 1);
+    eddy_file_close(EDDY_TAKE(f));
+}
+
+/* No number is left, so that the next open fails. */
+static void use_up(void)
+{
+    int next = dup(0);
+
+    close(next);
+    limit(RLIMIT_NOFILE, (rlim_t)next);
+}
+
+EDDY_TEST(without_a_descriptor_left_it_is_emfile)
+{
+    EDDY_AUTO(eddy_buffer) bytes = EDDY_BUFFER(10);
+    EDDY_OWN(eddy_file) f = NULL;
+    EDDY_OWN(eddy_directory) d = NULL;
+    EDDY_OWN(eddy_changes) c = NULL;
+    const char *path = scratch("f");
+
+    scratch_put(path, "x");
+    mkdir(scratch("tree"), 0700);
+    use_up();
+    EDDY_CHECK_ERR(eddy_file_open(path, O_RDONLY, 0, &f), -EMFILE);
+    EDDY_CHECK_ERR(eddy_file_read_all(path, 10, &bytes, NULL), -EMFILE);
+    EDDY_CHECK_ERR(eddy_file_copy(path, scratch("copy"), NULL), -EMFILE);
+    EDDY_CHECK_ERR(eddy_file_temporary(EDDY_OPT(temporary, .folder = scratch("tree")), &f),
+                   -EMFILE);
+    EDDY_CHECK_ERR(eddy_directory_open(scratch("tree"), NULL, &d), -EMFILE);
+    EDDY_CHECK_ERR(eddy_path_sync(scratch("tree")), -EMFILE);
+    EDDY_CHECK_ERR(eddy_path_remove_tree(scratch("tree"), NULL), -EMFILE);
+    EDDY_CHECK_ERR(eddy_changes_open(&c), -EMFILE);
+    no_limit();
+    EDDY_CHECK_EQ(scratch_count(scratch("")), 2);
+}
+
+EDDY_TEST(a_pipe_takes_no_advice)
+{
+    EDDY_OWN(eddy_file) f = NULL;
+
+    EDDY_CHECK_EQ(mkfifo(scratch("pipe"), 0600), 0);
+    EDDY_CHECK_EQ(eddy_file_open(scratch("pipe"), O_RDWR, 0, &f), 0);
+    EDDY_CHECK_ERR(eddy_file_advise(f, 0, 0, POSIX_FADV_SEQUENTIAL), -ESPIPE);
+    eddy_file_close(EDDY_TAKE(f));
+}
+
+EDDY_TEST(a_watch_in_the_child_of_a_fork_is_refused)
+{
+    EDDY_OWN(eddy_changes) c = NULL;
+    struct eddy_change change;
+
+    EDDY_CHECK_EQ(eddy_changes_open(&c), 0);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(eddy_changes_next(c, &change) == -EDDY_EFORKED ? 0 : 1);
+    int status = -1;
+    EDDY_CHECK_EQ(waitpid(pid, &status, 0), pid);
+    EDDY_CHECK_EQ(status, 0);
+}
