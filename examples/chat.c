@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct eddy_framing line = { .kind = EDDY_FRAMING_LINE, .max = 500 };
+static const struct eddy_framing line = { .kind = EDDY_FRAMING_LINE, .max_bytes = 500 };
 
 struct text {
     char bytes[512];

@@ -3,7 +3,7 @@
 #include <eddy.h>
 #include <stdio.h>
 
-static const struct eddy_framing line = { .kind = EDDY_FRAMING_LINE, .max = 500 };
+static const struct eddy_framing line = { .kind = EDDY_FRAMING_LINE, .max_bytes = 500 };
 
 struct show_args {
     struct eddy_stream *from;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct eddy_framing line = { .kind = EDDY_FRAMING_LINE, .max = 1000 };
+static const struct eddy_framing line = { .kind = EDDY_FRAMING_LINE, .max_bytes = 1000 };
 
 /* The code of a reply, whose lines but the last have a '-' behind it. */
 static int reply(struct eddy_stream *s, char text[512])

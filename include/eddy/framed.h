@@ -58,7 +58,7 @@ struct eddy_framed_protocol {
 struct eddy_framed_options {
     size_t size;                 /* filled by EDDY_OPT(framed, ...) */
     struct eddy_framing framing; /* copied (.delimiter is borrowed); left out: bytes as they come.
-                                    .max at most 32 MiB */
+                                    .max_bytes at most 32 MiB */
     size_t high;                 /* over so many bytes waiting to leave, a send says 1; 0: 64 KiB */
     size_t low;                  /* drained() when so few wait; 0: a quarter of .high */
     size_t max;                  /* over so many a send is refused; 0: 1 MiB */
@@ -73,7 +73,7 @@ struct eddy_framed_options {
  * @options:    EDDY_OPT(framed, .framing = { .kind = EDDY_FRAMING_LINE }), may be NULL
  * @ret_framed: valid until closed() returns, or the transport was taken
  *
- * It starts paused.
+ * Does not suspend. It starts paused.
  *
  * Return: 0; -EINVAL (the framing makes no sense, .low over .high, .high over .max); -ENOMEM.
  * Source: asyncio's Protocol, Twisted's protocols.basic.   Since: 0.1

@@ -47,7 +47,7 @@ struct eddy_frames {
 
 /** eddy_frames() - the messages of a stream
  * @s:       borrowed until eddy_frames_done()
- * @framing: likewise; .max at most 8 MiB, more is taken as that
+ * @framing: likewise; .max_bytes at most 8 MiB, more is taken as that
  *
  * Return: the iterator.   Source: Twisted's IntNStringReceiver and its like.   Since: 0.1 */
 EDDY_API struct eddy_frames eddy_frames(struct eddy_stream *s, const struct eddy_framing *framing);

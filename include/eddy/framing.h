@@ -1,7 +1,7 @@
 /*
  * eddy/framing.h - where one message ends and the next begins: lines, lengths, netstrings
  *
- *     struct eddy_framing framing = { .kind = EDDY_FRAMING_LENGTH, .prefix = 4, .max = 65536 };
+ *     struct eddy_framing framing = { .kind = EDDY_FRAMING_LENGTH, .max_bytes = 65536 };
  *     struct eddy_slice message;
  *     size_t scanned = 0;
  *     ssize_t used = eddy_framing_find(&framing, bytes, &scanned, &message);
@@ -42,7 +42,7 @@ enum eddy_framing_kind {
 /* Plain data: copy it, keep it in a constant. All zero is bytes as they come. */
 struct eddy_framing {
     enum eddy_framing_kind kind;
-    size_t max;                  /* bytes of a message, without what frames it; 0: 64 KiB */
+    size_t max_bytes;            /* bytes of a message, without what frames it; 0: 64 KiB */
     struct eddy_slice delimiter; /* DELIMITER: 1 to 256 bytes, borrowed */
     unsigned prefix;             /* LENGTH: bytes of the number: 1, 2, 4 or 8; 0: 4 */
     bool little_endian;          /* LENGTH: the least byte first; else network order */
@@ -59,7 +59,7 @@ struct eddy_framing {
  *
  * Return: bytes of @in that the message takes with its frame, over 0; 0: more must come first; or
  * negative, and nothing behind it can be understood any more:
- *   -EDDY_ETOOBIG  longer than .max
+ *   -EDDY_ETOOBIG  longer than .max_bytes
  *   -EDDY_ESYNTAX  no netstring; a length that is less than its own bytes (.counts_itself)
  *   -EINVAL        @f makes no sense: .prefix, .delimiter
  * Source: RFC 5234 B.1 (CRLF); Bernstein's netstrings; Twisted's protocols.basic.   Since: 0.1
@@ -81,8 +81,8 @@ struct eddy_frame {
  * @len:       0 is fine
  * @ret_frame: filled when 0 is returned
  *
- * Return: 0; -EMSGSIZE (longer than .max, or than its prefix can say); -EDDY_ESYNTAX (it holds an LF or
- * the delimiter, which would end it early); -EINVAL (@f makes no sense).
+ * Return: 0; -EMSGSIZE (longer than .max_bytes, or than its prefix can say); -EDDY_ESYNTAX (it
+ * holds an LF or the delimiter, which would end it early); -EINVAL (@f makes no sense).
  * Source: as eddy_framing_find().   Since: 0.1
  */
 EDDY_API int eddy_framing_wrap(const struct eddy_framing *f, const void *message, size_t len,

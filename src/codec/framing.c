@@ -18,7 +18,7 @@
 static size_t max_of(const struct eddy_framing *f)
 {
     /* So that ten times as much, and a frame around it, can still be said. */
-    return f->max > SIZE_MAX / 16 ? SIZE_MAX / 16 : f->max ? f->max : MAX_DEFAULT;
+    return f->max_bytes > SIZE_MAX / 16 ? SIZE_MAX / 16 : f->max_bytes ? f->max_bytes : MAX_DEFAULT;
 }
 
 static unsigned prefix_of(const struct eddy_framing *f)

@@ -17,7 +17,7 @@
 
 #define HIGH ((size_t)65536)
 #define MAX ((size_t)1 << 20)
-#define IN_MAX ((size_t)64 << 20) /* .framing.max is the bound that matters */
+#define IN_MAX ((size_t)64 << 20) /* .framing.max_bytes is the bound that matters */
 
 struct eddy_framed {
     struct eddy_transport *t; /* NULL: closed, or taken */

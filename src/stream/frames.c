@@ -51,8 +51,8 @@ static bool next_message(struct eddy_frames *frames)
     struct eddy_stream *s = frames->stream;
     size_t scanned = 0;
 
-    if (framing.max > MESSAGE_MAX)
-        framing.max = MESSAGE_MAX;
+    if (framing.max_bytes > MESSAGE_MAX)
+        framing.max_bytes = MESSAGE_MAX;
     for (;;) {
         ssize_t n = eddy_framing_find(&framing, stream_held(s), &scanned, &frames->message);
         if (n < 0)

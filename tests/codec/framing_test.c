@@ -116,7 +116,7 @@ static ssize_t find(const struct eddy_framing *f, struct eddy_slice in, struct e
 
 EDDY_TEST(lines)
 {
-    struct eddy_framing f = { .kind = EDDY_FRAMING_LINE, .max = 3 };
+    struct eddy_framing f = { .kind = EDDY_FRAMING_LINE, .max_bytes = 3 };
     struct eddy_slice m;
 
     EDDY_CHECK_EQ(find(&f, SLICE("abc\r\nd"), &m), 5);
@@ -132,10 +132,10 @@ EDDY_TEST(lines)
 
 EDDY_TEST(a_bound_is_kept_before_the_bytes_come)
 {
-    struct eddy_framing length = { .kind = EDDY_FRAMING_LENGTH, .max = 300 };
-    struct eddy_framing net = { .kind = EDDY_FRAMING_NETSTRING, .max = 300 };
+    struct eddy_framing length = { .kind = EDDY_FRAMING_LENGTH, .max_bytes = 300 };
+    struct eddy_framing net = { .kind = EDDY_FRAMING_NETSTRING, .max_bytes = 300 };
     struct eddy_framing delimited = { .kind = EDDY_FRAMING_DELIMITER,
-                                      .max = 3,
+                                      .max_bytes = 3,
                                       .delimiter = { "--", 2 } };
     struct eddy_slice m;
 

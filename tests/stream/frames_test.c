@@ -93,7 +93,7 @@ EDDY_TEST(an_end_inside_a_message_is_an_error)
 
 EDDY_TEST(what_breaks_the_framing_ends_it)
 {
-    const struct eddy_framing small = { .kind = EDDY_FRAMING_NETSTRING, .max = 4 };
+    const struct eddy_framing small = { .kind = EDDY_FRAMING_NETSTRING, .max_bytes = 4 };
 
     ENDS_EACH(kind)
     {
@@ -183,8 +183,8 @@ EDDY_TEST(what_cannot_be_framed_is_not_written)
                 e.a, &(struct eddy_framing){ .kind = EDDY_FRAMING_LENGTH, .prefix = 5 }, "a", 1),
             -EINVAL);
         EDDY_CHECK_ERR(
-            eddy_frame_write(e.a, &(struct eddy_framing){ .kind = EDDY_FRAMING_LINE, .max = 2 },
-                             "abc", 3),
+            eddy_frame_write(
+                e.a, &(struct eddy_framing){ .kind = EDDY_FRAMING_LINE, .max_bytes = 2 }, "abc", 3),
             -EMSGSIZE);
         EDDY_CHECK_EQ(eddy_frame_write(e.a, &line, "ok", 2), 0);
         EDDY_CHECK_EQ(eddy_frame_write(e.a, &net, "ok", 2), 0);
