@@ -9,9 +9,9 @@
  *     while (r == 0 && (r = eddy_changes_next(c, &change)) == 0)
  *         printf("%s/%s is complete\n", change.path, change.name);
  *
- * By inotify(7): a folder tells of what lies in it, not of what lies deeper; a file tells of itself. What
- * other machines change on a network file system is not told. Where there is no inotify (BSD, macOS) a
- * watch cannot be opened: -EOPNOTSUPP. The simulator refuses it: -EDDY_ESIM.
+ * By inotify(7): a folder tells of what lies in it, not of what lies deeper; a file tells of
+ * itself. What other machines change on a network file system is not told. Where there is no
+ * inotify (BSD, macOS) a watch cannot be opened: -EOPNOTSUPP. The simulator refuses it: -EDDY_ESIM.
  *
  * What holds, with the test that shows it (tests/file/changes_test.c):
  *

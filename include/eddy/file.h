@@ -224,8 +224,8 @@ EDDY_API int64_t eddy_file_tell(const struct eddy_file *f);
  *
  * Does not suspend.
  *
- * Return: 0; -EINVAL: a temporary file that is to be removed, keep it first; -EBUSY: a task is in one
- * of the calls above; -ENOMEM. Then @f is as it was.
+ * Return: 0; -EINVAL: a temporary file that is to be removed, keep it first; -EBUSY: a task is in
+ * one of the calls above; -ENOMEM. Then @f is as it was.
  * Source: fdopen(3).   Since: 0.1
  */
 EDDY_API int eddy_file_stream(struct eddy_file *f, struct eddy_stream **ret_stream);

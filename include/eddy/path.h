@@ -73,8 +73,8 @@ EDDY_API int eddy_path_stat(const char *path, unsigned flags, struct eddy_file_i
 /** eddy_path_exists() - whether there is something
  * @path: borrowed; links are followed
  *
- * Suspends. Looks at its scope first. What it tells may be over when it returns: to make a file
- * only if there is none, open it with O_EXCL.
+ * Suspends. Looks at its scope first. Cancelled: nothing happened. What it tells may be over when
+ * it returns: to make a file only if there is none, open it with O_EXCL.
  *
  * Return: 1, 0; -EACCES, -ELOOP, -ENAMETOOLONG, -EIO; as eddy_path_stat().
  * Source: statx(2).   Since: 0.1 */
@@ -84,7 +84,7 @@ EDDY_API int eddy_path_exists(const char *path);
  * @path: borrowed
  * @mode: R_OK, W_OK, X_OK together, or F_OK; asked of the effective user
  *
- * Suspends. Looks at its scope first.
+ * Suspends. Looks at its scope first. Cancelled: nothing happened.
  *
  * Return: 0; -EACCES, -EROFS, -ENOENT, -EDDY_ESIM; as eddy_path_stat().
  * Source: faccessat(2), AT_EACCESS.   Since: 0.1 */
@@ -111,7 +111,7 @@ EDDY_API int eddy_path_rename(const char *from, const char *to, unsigned flags);
  * @from: a file; of a symbolic link the link itself
  * @to:   not there yet
  *
- * Suspends. Looks at its scope first.
+ * Suspends. Looks at its scope first. Cancelled: nothing happened, or it is done.
  *
  * Return: 0; -EEXIST, -ENOENT, -EPERM (a folder), -EMLINK, -EXDEV, -EROFS, -ENOSPC, -EACCES; as
  * eddy_path_stat().   Source: linkat(2).   Since: 0.1 */
@@ -121,7 +121,7 @@ EDDY_API int eddy_path_link(const char *from, const char *to);
  * @target: any text; need not be there
  * @path:   not there yet
  *
- * Suspends. Looks at its scope first.
+ * Suspends. Looks at its scope first. Cancelled: nothing happened, or it is done.
  *
  * Return: 0; -EEXIST, -ENOENT, -EROFS, -ENOSPC, -EACCES; as eddy_path_stat().
  * Source: symlinkat(2).   Since: 0.1 */
@@ -132,7 +132,7 @@ EDDY_API int eddy_path_symlink(const char *target, const char *path);
  * @buf:  a terminated text
  * @cap:  bytes; PATH_MAX is always enough
  *
- * Suspends. Looks at its scope first.
+ * Suspends. Looks at its scope first. Cancelled: nothing happened.
  *
  * Return: its length; -EINVAL (no link), -ENAMETOOLONG (longer than fits), -ENOENT, -EDDY_ESIM; as
  * eddy_path_stat().   Source: readlinkat(2).   Since: 0.1 */
@@ -153,7 +153,7 @@ EDDY_API int eddy_path_mkdir(const char *path, unsigned mode, unsigned flags);
 /** eddy_path_remove() - remove a file, a link, or an empty folder
  * @path: of a symbolic link the link itself
  *
- * Suspends. Looks at its scope first.
+ * Suspends. Looks at its scope first. Cancelled: nothing happened, or it is done.
  *
  * Return: 0; -ENOENT, -ENOTEMPTY, -EACCES, -EPERM, -EBUSY, -EROFS; as eddy_path_stat().
  * Source: unlinkat(2).   Since: 0.1 */
@@ -185,7 +185,7 @@ EDDY_API int eddy_path_remove_tree(const char *path, const struct eddy_remove_op
  * @path: of a file
  * @len:  bytes
  *
- * Suspends. Looks at its scope first.
+ * Suspends. Looks at its scope first. Cancelled: nothing happened, or it is done.
  *
  * Return: 0; -EINVAL, -EFBIG, -EISDIR, -EACCES, -EROFS, -EDDY_ESIM; as eddy_path_stat().
  * Source: truncate(2).   Since: 0.1 */
@@ -195,7 +195,7 @@ EDDY_API int eddy_path_truncate(const char *path, int64_t len);
  * @path: links are followed
  * @mode: permission bits, exactly
  *
- * Suspends. Looks at its scope first.
+ * Suspends. Looks at its scope first. Cancelled: nothing happened, or it is done.
  *
  * Return: 0; -EPERM, -EROFS, -EDDY_ESIM; as eddy_path_stat().   Source: fchmodat(2).   Since: 0.1
  * */
@@ -207,7 +207,7 @@ EDDY_API int eddy_path_chmod(const char *path, unsigned mode);
  * @gid:   (gid_t)-1: as it is
  * @flags: EDDY_PATH_NO_FOLLOW, or 0
  *
- * Suspends. Looks at its scope first.
+ * Suspends. Looks at its scope first. Cancelled: nothing happened, or it is done.
  *
  * Return: 0; -EPERM, -EROFS, -EDDY_ESIM; as eddy_path_stat().   Source: fchownat(2).   Since: 0.1
  * */
@@ -219,7 +219,7 @@ EDDY_API int eddy_path_chown(const char *path, uid_t uid, gid_t gid, unsigned fl
  * @written_ns: likewise
  * @flags:      EDDY_PATH_NO_FOLLOW, or 0
  *
- * Suspends. Looks at its scope first.
+ * Suspends. Looks at its scope first. Cancelled: nothing happened, or it is done.
  *
  * Return: 0; -EPERM, -EACCES, -EROFS, -EDDY_ESIM; as eddy_path_stat().
  * Source: utimensat(2).   Since: 0.1 */
@@ -231,7 +231,7 @@ EDDY_API int eddy_path_utimes(const char *path, int64_t read_ns, int64_t written
  * @buf:  a terminated text
  * @cap:  bytes; PATH_MAX is always enough
  *
- * Suspends. Looks at its scope first.
+ * Suspends. Looks at its scope first. Cancelled: nothing happened.
  *
  * Return: its length; -ENOENT, -ENOTDIR, -EACCES, -ELOOP, -ENAMETOOLONG (longer than fits),
  * -EDDY_ESIM; as eddy_path_stat().   Source: realpath(3).   Since: 0.1 */
@@ -250,7 +250,7 @@ struct eddy_space {
  * @path:      of anything on that file system
  * @ret_space: filled
  *
- * Suspends. Looks at its scope first.
+ * Suspends. Looks at its scope first. Cancelled: nothing happened.
  *
  * Return: 0; -ENOENT, -EACCES, -EIO, -EDDY_ESIM; as eddy_path_stat().
  * Source: statvfs(3).   Since: 0.1 */

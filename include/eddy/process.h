@@ -304,6 +304,8 @@ EDDY_API struct eddy_stream *eddy_process_stderr(struct eddy_process *p);
  * @rows: over 0
  * @cols: over 0
  *
+ * Does not suspend.
+ *
  * Return: 0; -ENOTTY (it has no terminal of ours); -EINVAL; -EDDY_EFORKED.
  * Source: ioctl_tty(2).   Since: 0.1 */
 EDDY_API int eddy_process_resize(struct eddy_process *p, unsigned short rows, unsigned short cols);

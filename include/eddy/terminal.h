@@ -77,7 +77,7 @@ EDDY_API bool eddy_terminal_is(int fd);
  * @options: EDDY_OPT(terminal, .screen = true), may be NULL
  * @ret_t:   owned; EDDY_OWN(eddy_terminal)
  *
- * Bytes come as they are typed, without echo; output is not changed: a line still
+ * Does not suspend. Bytes come as they are typed, without echo; output is not changed: a line still
  * ends with "\n".
  *
  * Return: 0; or negative, and nothing has changed:
@@ -114,6 +114,8 @@ EDDY_API int eddy_keys_next(struct eddy_terminal *t, struct eddy_key *ret_key);
 /** eddy_terminal_size() - how large the window is
  * @fd:       a terminal
  * @ret_size: written on success
+ *
+ * Does not suspend.
  *
  * Return: 0; -ENOTTY, -EBADF, -EIO, -EDDY_ESIM.   Source: TIOCGWINSZ of ioctl_tty(2).   Since:
  * 0.1 */

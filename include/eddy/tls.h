@@ -169,9 +169,9 @@ EDDY_FREE_AT(eddy_tls)
  *               name); NULL is -EINVAL unless the context is .insecure. Server: NULL
  * @ret_t:       owned, paused
  *
- * A handshake that fails ends the transport: closed() says -EDDY_ECERT or -EDDY_ETLS, and
- * eddy_tls_failure(), called in it, why. The handshake has no timeout of its own. Many at once
- * take turns with everything else: those of one iteration of the loop share 2 ms.
+ * Does not suspend. A handshake that fails ends the transport: closed() says -EDDY_ECERT or
+ * -EDDY_ETLS, and eddy_tls_failure(), called in it, why. The handshake has no timeout of its own.
+ * Many at once take turns with everything else: those of one iteration of the loop share 2 ms.
  *
  * Return: 0, -EINVAL or -ENOMEM; -EDDY_ESIM (@tls was made under the simulator, this loop is real).
  * Source: SSL_new(3), RFC 6066 3.   Since: 0.1

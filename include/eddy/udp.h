@@ -280,9 +280,11 @@ EDDY_API bool eddy_datagram_segment(const struct eddy_datagram *d, size_t index,
  * @ctx:         handed to it
  *
  * Joined segments (.gro) are handed on one by one. In one turn of the loop at most 64 are taken
- * from the kernel. The memory, room for 16 datagrams of 64 KiB, of which only what they fill is used, is
- * held until eddy_udp_stop(); what had been taken and not handed on by then comes first later, to a
- * task or to the next start.
+ * from the kernel. The memory, room for 16 datagrams of 64 KiB, of which only what they fill is
+ * used, is held until eddy_udp_stop(); what had been taken and not handed on by then comes first
+ * later, to a task or to the next start.
+ *
+ * Does not suspend.
  *
  * Return: 0; -EBUSY (started, or tasks wait in eddy_udp_receive()); -ENOMEM; -EDDY_EFORKED; what
  * the backend says of a descriptor it cannot watch (-ERANGE: select, past FD_SETSIZE).
@@ -314,6 +316,8 @@ struct eddy_udp_join_options {
  * @group:   "239.1.2.3", "ff02::1234"
  * @options: EDDY_OPT(udp_join, .interface = "eth0"), may be NULL
  *
+ * Does not suspend.
+ *
  * Return: 0, or negative, with the text in options->error:
  *   -EINVAL      not a group, not of the socket's family, or the source is none
  *   -ENODEV      no such interface, or none for groups      -EADDRINUSE  joined already
@@ -330,6 +334,8 @@ EDDY_API int eddy_udp_join(struct eddy_udp *u, const char *group,
  * @u:       as joined
  * @group:   as joined
  * @options: as joined
+ *
+ * Does not suspend.
  *
  * Return: 0; -EADDRNOTAVAIL: not joined so; else as eddy_udp_join().
  * Source: ip(7), RFC 3678.   Since: 0.1

@@ -58,6 +58,8 @@ struct eddy_credentials {
  * @s:       over a Unix socket; a filter above it (TLS) is fine
  * @ret_who: written on success; as the kernel saw it when the connection was made
  *
+ * Does not suspend.
+ *
  * Return: 0; -EOPNOTSUPP (no Unix socket: TCP, a pair in memory); -EBADF (closed); -EDDY_ESIM;
  * -EDDY_EFORKED.   Source: unix(7), SO_PEERCRED.   Since: 0.1
  */
@@ -112,7 +114,8 @@ EDDY_API ssize_t eddy_unix_receive_fds(struct eddy_stream *s, void *buf, size_t 
  * @ret_a: owned
  * @ret_b: owned
  *
- * For what needs the kernel between them, as descriptors do: else eddy_stream_pair() is cheaper.
+ * Does not suspend. For what needs the kernel between them, as descriptors do: else
+ * eddy_stream_pair() is cheaper.
  *
  * Return: 0; -EMFILE, -ENFILE, -ENOMEM; -EDDY_ESIM.   Source: socketpair(2).   Since: 0.1
  */
