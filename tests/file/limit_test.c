@@ -6,10 +6,13 @@
  */
 #include "scratch.h"
 
+#include "base/sys.h"
+
 #include <eddy/buffer.h>
 #include <eddy/changes.h>
 #include <eddy/directory.h>
 
+#include <limits.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -34,6 +37,7 @@ static void no_limit(void)
 void eddy_check_teardown(void)
 {
     no_limit();
+    eddy__sys = eddy__sys_kernel;
     scratch_clean();
 }
 
@@ -113,4 +117,105 @@ EDDY_TEST(a_watch_in_the_child_of_a_fork_is_refused)
     int status = -1;
     EDDY_CHECK_EQ(waitpid(pid, &status, 0), pid);
     EDDY_CHECK_EQ(status, 0);
+}
+
+/* The superuser for a while is nobody. */
+static bool be_nobody(void)
+{
+    if (geteuid() != 0) {
+        EDDY_CHECK_NOT_RUN("only the superuser can be somebody else");
+        return false;
+    }
+    return EDDY_CHECK_EQ(seteuid(65534), 0);
+}
+
+EDDY_TEST(names_that_one_may_not_touch_are_eacces)
+{
+    char text[PATH_MAX];
+    struct eddy_file_info info;
+    struct eddy_space space;
+    const char *in = scratch("shut/f"), *shut = scratch("shut"), *g = scratch("g");
+    const char *other = scratch("h");
+
+    EDDY_CHECK_EQ(chmod(scratch(""), 0755), 0);
+    EDDY_CHECK_EQ(mkdir(shut, 0700), 0);
+    scratch_put(in, "x");
+    scratch_put(g, "x");
+    EDDY_CHECK_EQ(chmod(g, 0644), 0);
+    if (!be_nobody())
+        return;
+    EDDY_CHECK_ERR(eddy_path_stat(in, 0, &info), -EACCES);
+    EDDY_CHECK_ERR(eddy_path_exists(in), -EACCES);
+    EDDY_CHECK_ERR(eddy_path_access(g, W_OK), -EACCES);
+    EDDY_CHECK_ERR(eddy_path_rename(g, other, 0), -EACCES);
+    EDDY_CHECK_ERR(eddy_path_link(in, other), -EACCES);
+    EDDY_CHECK_ERR(eddy_path_symlink("f", other), -EACCES);
+    EDDY_CHECK_ERR(eddy_path_readlink(in, text, sizeof text), -EACCES);
+    EDDY_CHECK_ERR(eddy_path_mkdir(other, 0700, 0), -EACCES);
+    EDDY_CHECK_ERR(eddy_path_remove(g), -EACCES);
+    EDDY_CHECK_ERR(eddy_path_remove_tree(shut, NULL), -EACCES);
+    EDDY_CHECK_ERR(eddy_path_truncate(g, 0), -EACCES);
+    EDDY_CHECK_ERR(eddy_path_utimes(g, EDDY_TIME_NOW, EDDY_TIME_NOW, 0), -EACCES);
+    EDDY_CHECK_ERR(eddy_path_utimes(g, 1, 1, 0), -EPERM);
+    EDDY_CHECK_ERR(eddy_path_chmod(g, 0666), -EPERM);
+    EDDY_CHECK_ERR(eddy_path_chown(g, 65534, (gid_t)-1, 0), -EPERM);
+    EDDY_CHECK_ERR(eddy_path_real(in, text, sizeof text), -EACCES);
+    EDDY_CHECK_ERR(eddy_path_space(in, &space), -EACCES);
+    EDDY_CHECK_ERR(eddy_path_sync(in), -EACCES);
+    EDDY_CHECK_EQ(seteuid(0), 0);
+    EDDY_CHECK(scratch_has(in, "x"));
+    EDDY_CHECK(scratch_has(g, "x"));
+}
+
+EDDY_TEST(files_that_one_may_not_touch_are_eacces_or_eperm)
+{
+    EDDY_AUTO(eddy_buffer) bytes = EDDY_BUFFER(10);
+    EDDY_OWN(eddy_directory) d = NULL;
+    EDDY_OWN(eddy_changes) c = NULL;
+    EDDY_OWN(eddy_file) none = NULL;
+    EDDY_OWN(eddy_file) f = NULL;
+    const char *g = scratch("g"), *folder = scratch("");
+
+    scratch_put(g, "x");
+    EDDY_CHECK_EQ(chmod(g, 0600), 0);
+    EDDY_CHECK_EQ(eddy_file_open(g, O_RDWR, 0, &f), 0);
+    EDDY_CHECK_EQ(eddy_changes_open(&c), 0);
+    EDDY_CHECK_EQ(chmod(folder, 0711), 0);
+    if (!be_nobody())
+        return;
+    EDDY_CHECK_ERR(eddy_file_open(g, O_RDONLY, 0, &none), -EACCES);
+    EDDY_CHECK_ERR(eddy_file_read_all(g, 10, &bytes, NULL), -EACCES);
+    EDDY_CHECK_ERR(eddy_file_copy(g, scratch("h"), NULL), -EACCES);
+    EDDY_CHECK_ERR(eddy_file_replace(scratch("h"), "", 0, NULL), -EACCES);
+    EDDY_CHECK_ERR(eddy_file_temporary(EDDY_OPT(temporary, .folder = folder), &none), -EACCES);
+    EDDY_CHECK_ERR(eddy_directory_open(folder, NULL, &d), -EACCES);
+    EDDY_CHECK_ERR(eddy_changes_add(c, g, 0, NULL), -EACCES);
+    EDDY_CHECK_ERR(eddy_file_chmod(f, 0666), -EPERM);
+    EDDY_CHECK_ERR(eddy_file_chown(f, 65534, (gid_t)-1), -EPERM);
+    EDDY_CHECK_ERR(eddy_file_utimes(f, 1, 1), -EPERM);
+    EDDY_CHECK_EQ(seteuid(0), 0);
+    eddy_file_close(EDDY_TAKE(f));
+}
+
+static int no_file_left(void)
+{
+    return -ENFILE;
+}
+
+static int no_watch_left(int fd, const char *path, uint32_t flags)
+{
+    (void)fd, (void)path, (void)flags;
+    return -ENOSPC;
+}
+
+EDDY_TEST(what_inotify_has_no_room_for_is_told)
+{
+    EDDY_OWN(eddy_changes) c = NULL;
+
+    eddy__sys.inotify = no_file_left;
+    EDDY_CHECK_ERR(eddy_changes_open(&c), -ENFILE);
+    eddy__sys.inotify = eddy__sys_kernel.inotify;
+    eddy__sys.inotify_add = no_watch_left;
+    EDDY_CHECK_EQ(eddy_changes_open(&c), 0);
+    EDDY_CHECK_ERR(eddy_changes_add(c, scratch(""), 0, NULL), -ENOSPC);
 }
