@@ -26,7 +26,7 @@ enum eddy_loop_slot {
     EDDY_SLOT_CLIENT, /* http: the client's pool of connections */
     EDDY_SLOT_SERVER, /* http: arenas, dates */
     EDDY_SLOT_DNS,
-    EDDY_SLOT_TLS, /* tls: handshakes that wait for their turn */
+    EDDY_SLOT_TLS,     /* tls: handshakes that wait for their turn */
     EDDY_SLOT_PROCESS, /* process: children that live */
     EDDY_SLOT_STREAM,
     EDDY_SLOT_STDIO, /* terminal: the process's own streams */
