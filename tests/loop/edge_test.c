@@ -13,16 +13,28 @@
 #include "base/sys.h"
 #include "loop/loop.h"
 
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* On a busy machine what is sent may lie with the kernel for a while: it has arrived when it is
+ * acknowledged. */
 static void put(int fd, const char *bytes, int flags)
 {
+    int domain = 0, left = 0;
+    socklen_t len = sizeof domain;
+
     EDDY_CHECK_EQ(send(fd, bytes, strlen(bytes), flags), strlen(bytes));
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 || domain == AF_UNIX)
+        return; /* there it has arrived with the call */
+    while (ioctl(fd, SIOCOUTQ, &left) == 0 && left > 0)
+        sched_yield();
 }
 
 /* Until @fd has @events, seen from outside: POLLIN is no end, POLLRDHUP is. */
