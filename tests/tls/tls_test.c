@@ -286,6 +286,25 @@ EDDY_TEST(a_peer_that_speaks_no_tls_is_told_apart)
     eddy_transport_close(over, 0);
 }
 
+struct shake_args {
+    struct eddy_transport *t;
+    int *ret;
+};
+
+static int shake(struct shake_args *a)
+{
+    *a->ret = eddy_tls_handshake(a->t, NULL);
+    return 0;
+}
+EDDY_TASK(shake);
+
+static void shake_in_callback(void *ctx)
+{
+    struct shake_args *a = ctx;
+
+    *a->ret = eddy_tls_handshake(a->t, NULL);
+}
+
 EDDY_TEST(a_handshake_that_does_not_end_can_be_left)
 {
     struct eddy_transport *t[2], *over;
@@ -297,8 +316,15 @@ EDDY_TEST(a_handshake_that_does_not_end_can_be_left)
         return;
     {
         EDDY_SCOPE(patience, .timeout_ms = 20);
+        int second = 0, third = 0;
+        EDDY_GO(&patience, shake, .t = over, .ret = &second);
+        EDDY_CHECK_EQ(
+            eddy_post(eddy_loop_current(), shake_in_callback, &(struct shake_args){ over, &third }),
+            0);
         EDDY_CHECK_ERR(eddy_tls_handshake(over, &err), -ETIMEDOUT);
         EDDY_CHECK(err.text[0]);
+        EDDY_CHECK_ERR(second, -EBUSY);
+        EDDY_CHECK_ERR(third, -EDEADLK);
     }
     for (int i = 0; i < 2; i++) {
         eddy_transport_use(i ? over : t[1], &nobody, NULL);
