@@ -260,3 +260,42 @@ EDDY_TEST(without_pidfd_another_loops_sigchld_is_busy)
     EDDY_CHECK_EQ(eddy_child_wait(pid, NULL), 0);
     pthread_barrier_destroy(&o.barrier);
 }
+
+static int no_file_left(pid_t pid)
+{
+    (void)pid;
+    return -ENFILE;
+}
+
+static int no_number_left(pid_t pid)
+{
+    (void)pid;
+    return -EMFILE;
+}
+
+static void wait_in_callback(void *ctx)
+{
+    *(int *)ctx = eddy_child_wait(getppid(), NULL);
+}
+
+EDDY_TEST(a_wait_without_room_or_in_a_callback_reaps_nothing)
+{
+    int r = 0;
+
+    EDDY_CHECK_EQ(eddy_post(eddy_loop_current(), wait_in_callback, &r), 0);
+    while (r == 0)
+        eddy_loop_turn(eddy_loop_current(), -1);
+    EDDY_CHECK_ERR(r, -EDEADLK);
+    if (is_sim())
+        return;
+    open_gate();
+    pid_t pid = start(7, false);
+    eddy__sys.pidfd_open = no_file_left;
+    EDDY_CHECK_ERR(eddy_child_wait(pid, NULL), -ENFILE);
+    eddy__sys.pidfd_open = no_number_left;
+    EDDY_CHECK_ERR(eddy_child_wait(pid, NULL), -EMFILE);
+    eddy__sys.pidfd_open = eddy__sys_kernel.pidfd_open;
+    close_gate();
+    EDDY_CHECK_EQ(eddy_child_wait(pid, &r), 0);
+    EDDY_CHECK_EQ(WEXITSTATUS(r), 7);
+}

@@ -11,6 +11,7 @@
 #include "base/sys.h"
 #include "check.h"
 
+#include <eddy/loop.h>
 #include <eddy/serial.h>
 #include <eddy/task.h>
 
@@ -18,6 +19,8 @@
 #include <pty.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -200,6 +203,47 @@ EDDY_TEST(a_call_looks_at_its_scope_first)
     eddy_scope_cancel(&over);
     EDDY_CHECK_ERR(eddy_serial_open("/dev/tty-none", EDDY_OPT(serial, .baud = 1), &line),
                    -ECANCELED);
+}
+
+static void open_it(void *ctx)
+{
+    struct eddy_stream *line = NULL;
+
+    *(int *)ctx = eddy_serial_open("/dev/tty-none", NULL, &line);
+}
+
+EDDY_TEST(a_callback_gets_edeadlk)
+{
+    int r = 0;
+
+    EDDY_CHECK_EQ(eddy_post(eddy_loop_current(), open_it, &r), 0);
+    while (r == 0)
+        eddy_loop_turn(eddy_loop_current(), -1);
+    EDDY_CHECK_ERR(r, -EDEADLK);
+}
+
+EDDY_TEST(who_may_not_and_who_has_no_room_is_told)
+{
+    struct eddy_stream *line;
+    struct rlimit before;
+    struct device d;
+
+    if (!plug(&d))
+        return;
+    EDDY_CHECK_EQ(eddy_serial_open("/dev/tty-none", NULL, &line),
+                  -ENOENT); /* the loop has its own */
+    const int next = dup(0);
+    close(next);
+    getrlimit(RLIMIT_NOFILE, &before);
+    setrlimit(RLIMIT_NOFILE, &(struct rlimit){ (rlim_t)next, before.rlim_max });
+    EDDY_CHECK_ERR(eddy_serial_open(d.path, NULL, &line), -EMFILE);
+    setrlimit(RLIMIT_NOFILE, &before);
+    if (geteuid() == 0 && EDDY_CHECK_EQ(chmod(d.path, 0600), 0)) {
+        EDDY_CHECK_EQ(seteuid(65534), 0);
+        EDDY_CHECK_ERR(eddy_serial_open(d.path, NULL, &line), -EACCES);
+        EDDY_CHECK_EQ(seteuid(0), 0);
+    }
+    unplug(&d);
 }
 
 EDDY_TEST(the_simulator_refuses)

@@ -139,6 +139,29 @@ EDDY_TEST(streams_work_whatever_they_are)
     shut(&full, 1);
 }
 
+/* --- nobody reads ----------------------------------------------------------------------------- */
+
+ROLE(unheard)
+{
+    return eddy_print("anybody?") == -EPIPE && eddy_print_error("nobody") == -EPIPE &&
+                   eddy_print("still not") == -EPIPE
+               ? 0
+               : 1;
+}
+
+EDDY_TEST(without_a_reader_it_is_epipe_and_no_signal)
+{
+    int end[2];
+
+    if (is_sim())
+        return;
+    if (pipe2(end, O_CLOEXEC) < 0)
+        abort();
+    close(end[0]);
+    EDDY_CHECK_EQ(role_end(role_start("unheard", (int[]){ -1, end[1], end[1] }, -1)), 0);
+    close(end[1]);
+}
+
 /* --- closed from the beginning ---------------------------------------------------------------- */
 
 ROLE(closed)
