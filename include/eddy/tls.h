@@ -185,15 +185,16 @@ EDDY_API int eddy_tls_wrap(struct eddy_tls *tls, struct eddy_transport *below,
  * @err: what went wrong and what to mend ("the certificate expired on ..."); may be NULL
  *
  * Suspends. Looks at its scope first. One task at a time. Once it has failed, close @t, which is
- *   -EBUSY       another task waits for it
- *   -ECANCELED, -ETIMEDOUT, -EDEADLK        see eddy/task.h
- * certificate: a refusal comes with the first read. Cancelled: unknown, close it.
+ * still the caller's; -EBUSY and -EDEADLK leave it as it is. In TLS 1.3 the client is done before
+ * the server has judged the client's certificate: a refusal comes with the first read. Cancelled:
+ * unknown, close it.
  *
  * Return: 0, or negative:
  *   -EDDY_ECERT  the peer's certificate was refused: expired, another host's, unknown issuer
  *   -EDDY_ETLS   the peer speaks no TLS that we accept, or refused us
  *   -EDDY_EEOF   it ended the connection    -ECONNRESET, ...  as eddy_read()
- *   -EBUSY       another task waits for it  -ECANCELED, -ETIMEDOUT, -EDEADLK  see eddy/task.h
+ *   -EBUSY       another task waits for it  -EDDY_EFORKED     it is the parent's
+ *   -ECANCELED, -ETIMEDOUT, -EDEADLK        see eddy/task.h
  * Source: SSL_do_handshake(3).   Since: 0.1
  */
 EDDY_API int eddy_tls_handshake(struct eddy_transport *t, struct eddy_error *err);
