@@ -17,21 +17,31 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-static struct rlimit before;
-static int limited = -1;
+static struct rlimit length, number; /* as they were; 0: not changed */
 
-static void limit(int resource, rlim_t most)
+static void limit_length(rlim_t most)
 {
-    limited = resource;
-    EDDY_CHECK_EQ(getrlimit(resource, &before), 0);
-    EDDY_CHECK_EQ(setrlimit(resource, &(struct rlimit){ most, before.rlim_max }), 0);
+    EDDY_CHECK_EQ(getrlimit(RLIMIT_FSIZE, &length), 0);
+    EDDY_CHECK_EQ(setrlimit(RLIMIT_FSIZE, &(struct rlimit){ most, length.rlim_max }), 0);
+}
+
+/* No number is left, so that the next open fails. */
+static void use_up(void)
+{
+    int next = dup(0);
+
+    close(next);
+    EDDY_CHECK_EQ(getrlimit(RLIMIT_NOFILE, &number), 0);
+    EDDY_CHECK_EQ(setrlimit(RLIMIT_NOFILE, &(struct rlimit){ (rlim_t)next, number.rlim_max }), 0);
 }
 
 static void no_limit(void)
 {
-    if (limited >= 0)
-        setrlimit(limited, &before);
-    limited = -1;
+    if (length.rlim_max)
+        setrlimit(RLIMIT_FSIZE, &length);
+    if (number.rlim_max)
+        setrlimit(RLIMIT_NOFILE, &number);
+    length = number = (struct rlimit){ 0, 0 };
 }
 
 void eddy_check_teardown(void)
@@ -50,7 +60,7 @@ EDDY_TEST(a_file_longer_than_its_limit_is_efbig)
     scratch_put(scratch("long"), "");
     EDDY_CHECK_EQ(eddy_file_open(scratch("long"), O_RDWR, 0, &f), 0);
     EDDY_CHECK_EQ(eddy_file_write(f, page, sizeof page, 0), 0);
-    limit(RLIMIT_FSIZE, 4096);
+    limit_length(4096);
     EDDY_CHECK_ERR(eddy_file_write(f, page, 1, 4096), -EFBIG);
     EDDY_CHECK_ERR(eddy_file_truncate(f, 10000), -EFBIG);
     EDDY_CHECK_ERR(eddy_file_preallocate(f, INT64_MAX, 1), -EFBIG);
@@ -60,15 +70,6 @@ EDDY_TEST(a_file_longer_than_its_limit_is_efbig)
     no_limit();
     EDDY_CHECK_EQ(scratch_count(scratch("")), 1);
     eddy_file_close(EDDY_TAKE(f));
-}
-
-/* No number is left, so that the next open fails. */
-static void use_up(void)
-{
-    int next = dup(0);
-
-    close(next);
-    limit(RLIMIT_NOFILE, (rlim_t)next);
 }
 
 EDDY_TEST(without_a_descriptor_left_it_is_emfile)
