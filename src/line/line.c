@@ -77,7 +77,7 @@ static int load(struct eddy_line *l, unsigned max, struct eddy_error *err)
 /* The line is in ->line; its end is added, for the one write. */
 static int save(struct eddy_line *l)
 {
-    struct eddy_file *f;
+    struct eddy_file *f = NULL;
 
     int r = eddy_buffer_append(&l->line, "\n", 1);
     if (r == 0)

@@ -129,13 +129,11 @@ void process_ended(struct eddy_process *p)
 {
     if (p->ending == KILLED)
         (void)process_send(p, SIGKILL, true); /* who was born meanwhile */
-    if (p->ending == KILLED || !group_lives(p)) {
+    if (p->ending == KILLED || !group_lives(p) || (p->ending != ASKED && p->detached)) {
         process_over(p);
     } else if (p->ending == ASKED) {
         eddy__timer_stop(p->loop, &p->grace);
         eddy__timer_start(p->loop, &p->grace, eddy_loop_clock(p->loop), grace_timer);
-    } else if (p->detached) {
-        process_over(p);
     } /* else what is left of the group is the scope's, until that ends */
 }
 

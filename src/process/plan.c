@@ -13,8 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-extern char **environ;
-
 #define PLAN_MAX ((size_t)64 << 20) /* the kernel takes 6 MiB of arguments and environment */
 
 struct eddy_process_options process_options(const struct eddy_process_options *options)
@@ -250,6 +248,7 @@ int plan_make(struct plan *plan, const char *const *argv, const struct eddy_proc
     int r = check_options(plan, argv, o);
     if (r < 0)
         return r;
+    assert(argv);
     plan->child.argv = (char *const *)(uintptr_t)argv;
     take_attributes(&plan->child, o);
     r = make_environment(plan, o);

@@ -292,11 +292,11 @@ int eddy_framed_send(struct eddy_framed *f, const void *message, size_t len)
         total += frame.iov[i].iov_len;
     if (total > f->waiting.max - eddy_framed_waiting(f))
         return -ENOBUFS;
-    char *room;
+    char *room = NULL;
     r = total ? eddy_buffer_room(&f->waiting, total, &room) : 0;
     if (r < 0)
         return -ENOMEM;
-    for (unsigned i = 0; i < frame.count; i++) {
+    for (unsigned i = 0; room && i < frame.count; i++) {
         memcpy(room, frame.iov[i].iov_base, frame.iov[i].iov_len);
         room += frame.iov[i].iov_len;
     }

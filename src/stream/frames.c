@@ -86,7 +86,7 @@ bool eddy_frames_next(struct eddy_frames *frames)
 int eddy_frame_write(struct eddy_stream *s, const struct eddy_framing *framing, const void *message,
                      size_t len)
 {
-    struct eddy_frame frame;
+    struct eddy_frame frame = { .count = 0 };
 
     int r = eddy__wait_check();
     if (r == 0)

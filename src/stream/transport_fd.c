@@ -512,11 +512,12 @@ int eddy_transport_of_fd(int in, int out, const struct eddy_fd_options *options,
 int eddy_stream_of_fd(int in, int out, const struct eddy_fd_options *options,
                       struct eddy_stream **ret_stream)
 {
-    struct eddy_transport *t;
+    struct eddy_transport *t = NULL;
 
     int r = eddy_transport_of_fd(in, out, options, &t);
     if (r < 0)
         return r;
+    assert(t);
     r = eddy_stream_of(t, ret_stream);
     if (r < 0) {
         fd_transport_of(t)->owned = false; /* they stay the caller's */

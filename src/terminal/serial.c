@@ -79,7 +79,7 @@ static int set(int fd, const struct eddy_serial_options *options)
 {
     const tcflag_t mine = CSIZE | PARENB | PARODD | CSTOPB | CRTSCTS;
     struct eddy_serial_options o = { .baud = 0 };
-    struct termios t, made;
+    struct termios t, made = { 0 };
 
     if (options)
         o = *options;

@@ -40,7 +40,7 @@ struct resize {
 /* 1: it is another, and written to ->size; 0: the same; or an error. */
 static int look(const struct resize *w)
 {
-    struct eddy_terminal_size now;
+    struct eddy_terminal_size now = { 0 };
 
     int r = size_of(w->fd, &now);
     if (r < 0 || (now.columns == w->size->columns && now.rows == w->size->rows))

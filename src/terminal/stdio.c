@@ -111,10 +111,11 @@ static struct eddy_stream *refusing(int fd, int why)
 
 static struct eddy_stream *standard(int fd)
 {
-    struct shelf *shelf;
-    struct eddy_stream *s;
+    struct shelf *shelf = NULL;
+    struct eddy_stream *s = NULL;
 
     int r = shelf_of_loop(&shelf);
+    assert(r < 0 || shelf);
     if (r == 0)
         r = stream_of(shelf, fd, &s);
     return r == 0 ? s : refusing(fd, r);
@@ -151,13 +152,14 @@ static int write_whole(struct shelf *shelf, int fd, const char *text, size_t len
 
 static int print_text(int fd, const char *text, size_t len)
 {
-    struct shelf *shelf;
+    struct shelf *shelf = NULL;
 
     int r = shelf_of_loop(&shelf);
     if (r == 0)
         r = eddy_mutex_lock(&shelf->printing[fd]);
     if (r < 0)
         return r;
+    assert(shelf);
     r = write_whole(shelf, fd, text, len);
     (void)eddy_mutex_unlock(&shelf->printing[fd]);
     return r;

@@ -200,7 +200,8 @@ static int harden(SSL_CTX *ctx)
 }
 
 /* Who asks for the passphrase of a key: nobody is there to answer, and a terminal would block. */
-static int no_passphrase(char *buf, int cap, int writing, void *ctx)
+static int no_passphrase(char *buf, int cap, // NOLINT(readability-non-const-parameter)
+                         int writing, void *ctx)
 {
     (void)buf, (void)cap, (void)writing, (void)ctx;
     return -1;
@@ -253,6 +254,7 @@ int eddy_tls_client_new(const struct eddy_tls_client_options *options, struct ed
     int r = tls_base_new(false, o.alpn, (int)o.min_version, (int)o.max_version, &tls, err);
     if (r < 0)
         return r;
+    assert(tls);
     tls->insecure = o.insecure;
     tls->no_resumption = o.no_resumption;
     if (o.sessions)

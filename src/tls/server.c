@@ -26,7 +26,9 @@ static int choose_protocol(SSL *ssl, const unsigned char **ret, unsigned char *r
     return SSL_TLSEXT_ERR_OK;
 }
 
-static int choose_certificate(SSL *ssl, int *ret_alert, void *ctx)
+static int choose_certificate(SSL *ssl,
+                              int *ret_alert, // NOLINT(readability-non-const-parameter)
+                              void *ctx)
 {
     struct tls_filter *f = SSL_get_app_data(ssl);
     const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
@@ -95,8 +97,10 @@ static int load_one(struct eddy_tls *tls, const struct tls_files *files, SSL_CTX
 static int load_all(struct eddy_tls *tls, struct tls_identity **ret, struct eddy_error *err)
 {
     struct tls_identity *id = tls_identity_new(tls->file_count);
-    int r = id ? 0 : eddy_error_set(err, -ENOMEM, 0, "TLS: out of memory");
+    int r = 0;
 
+    if (!id)
+        return eddy_error_set(err, -ENOMEM, 0, "TLS: out of memory");
     for (size_t i = 0; r == 0 && i < tls->file_count; i++) {
         r = load_one(tls, &tls->files[i], &id->ctx[i], err);
         if (r == 0 && tls_names_add(id, i, SSL_CTX_get0_certificate(id->ctx[i])) < 0)
@@ -170,6 +174,7 @@ int eddy_tls_server_new(const struct eddy_tls_server_options *options, struct ed
         r = tls_base_new(true, o.alpn, (int)o.min_version, (int)o.max_version, &tls, err);
     if (r < 0)
         return r;
+    assert(tls);
     if (keep_options(tls, &o) < 0)
         return eddy_error_set(err, -ENOMEM, 0, "TLS: out of memory");
     r = load_all(tls, &tls->identity, err);
@@ -181,7 +186,7 @@ int eddy_tls_server_new(const struct eddy_tls_server_options *options, struct ed
 
 int eddy_tls_server_reload(struct eddy_tls *tls, struct eddy_error *err)
 {
-    struct tls_identity *id;
+    struct tls_identity *id = NULL;
 
     if (!tls->server)
         return eddy_error_set(err, -EINVAL, 0, "only a server's certificates are read again");

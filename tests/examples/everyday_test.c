@@ -170,7 +170,8 @@ EDDY_TEST(names)
         (void)snprintf(command, sizeof command,
                        "printf 'b.test\\nnone.test\\n127.0.0.1\\n\\na.test\\ntest mx\\n' | %s",
                        example("names"));
-        EDDY_CHECK_EQ(program_run(&p, PROGRAM_ARGV("/bin/sh", "-c", command)), 0);
+        if (program_run(&p, PROGRAM_ARGV("/bin/sh", "-c", command)) != 0)
+            EDDY_CHECK_FAIL("names failed: %.2000s", p.text);
         EDDY_CHECK(strstr(p.text, "b.test: 192.0.2.2\nnone.test: ?\n127.0.0.1: 127.0.0.1\n"
                                   "a.test: 192.0.2.1\ntest mx: mail.test\n") != NULL);
         EDDY_CHECK_EQ(program_run(&p, PROGRAM_ARGV(example("names"), "a.test")), 0);

@@ -106,6 +106,7 @@ static int run(struct job *job, struct eddy_stream **ret_stream)
     }
     if (r < 0)
         return r;
+    assert(t);
     r = eddy_stream_of(t, ret_stream);
     if (r < 0)
         drop(t, r);
