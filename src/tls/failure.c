@@ -51,8 +51,14 @@ static void refuse_host(struct tls_filter *f, X509 *cert)
     char names[200];
 
     tls_names_text(cert, names, sizeof names, NULL);
-    if (!names[0])
+    if (!names[0]) {
         name_text(X509_get_subject_name(cert), names, sizeof names);
+        eddy_error_set(&f->failure, -EDDY_ECERT, 0,
+                       "the certificate of %.40s has no host names (subjectAltName), only the "
+                       "common name %.40s, which is none",
+                       peer_of(f), names);
+        return;
+    }
     eddy_error_set(&f->failure, -EDDY_ECERT, 0,
                    "the host name differs: wanted %.50s, the certificate has %.60s", peer_of(f),
                    names);

@@ -493,7 +493,10 @@ static int expect_host(struct tls_filter *f, const char *name)
     if (X509_VERIFY_PARAM_set1_ip_asc(param, name) == 1)
         return 0;
     ERR_clear_error();
-    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    /* RFC 9525 2: a common name is no host's name, though OpenSSL would take it where there are no
+     * others. */
+    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+                                               X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     if (X509_VERIFY_PARAM_set1_host(param, name, 0) != 1 ||
         SSL_set_tlsext_host_name(f->ssl, name) != 1) {
         ERR_clear_error();

@@ -197,7 +197,13 @@ EDDY_TEST(every_wrong_certificate_is_refused_and_the_text_says_why)
         { "good.pem", "good.test", NULL, "not trusted", false, -EDDY_ECERT },
         { "alone.pem", "good.test", "alone.pem", "", false, 0 },
         { "expired.pem", "other.test", "root.pem", "", true, 0 },
+        { "common.pem", "good.test", "root.pem", "only the common name good.test", false,
+          -EDDY_ECERT },
     };
+
+    make_certificates();
+    EDDY_CHECK(cert_write(
+        &(struct cert){ .file = "common.pem", .cn = "good.test", .issuer = "root.pem", .to = 9 }));
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct secured s;
