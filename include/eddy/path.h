@@ -33,6 +33,7 @@
  *  A callback may not wait: -EDEADLK                         a_callback_gets_edeadlk
  *  A tree goes with all that is in it, and no link is        a_tree_is_removed (tree_test.c)
  *   followed                                                 no_link_is_followed
+ *  "/", "x/." and "x/.." are not removed, by mistake or not  what_has_no_name_of_its_own_is_not_...
  *  Deeper than its bound a tree is refused                   a_tree_too_deep_is_refused
  *  Cancelled, a part of it is gone                           a_cancelled_removal_leaves_the_rest
  *  A renamed file may have its old name after a crash,       a_rename_is_lost_unless_its_folder_
@@ -174,8 +175,9 @@ struct eddy_remove_options {
  * if one is put in a folder's place meanwhile: everything is reached from the folder above, opened
  * with O_NOFOLLOW. Cancelled, and after an error: what had been removed is gone, the rest is there.
  *
- * Return: 0; -ENOENT, -EACCES, -EPERM, -EBUSY (something is mounted there), -EROFS, -EDDY_EDEPTH
- * (deeper than .max_depth), -EMFILE, -ENOTEMPTY (others make files in it faster), -EDDY_ESIM; as
+ * Return: 0; -EINVAL ("/", or what ends with "." or "..": it has no name of its own there);
+ * -ENOENT, -EACCES, -EPERM, -EBUSY (something is mounted there), -EROFS, -EDDY_EDEPTH (deeper than
+ * .max_depth), -EMFILE, -ENOTEMPTY (others make files in it faster), -EDDY_ESIM; as
  * eddy_path_stat().
  * Source: openat(2), unlinkat(2).   Since: 0.1
  */

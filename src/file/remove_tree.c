@@ -150,6 +150,20 @@ static int do_slice(void *arg)
     return result;
 }
 
+/* "/", "x/." and "x/..": what has no name of its own there, so that a path put together wrongly does
+ * not take away more than it names. */
+static bool is_nameless(const char *path)
+{
+    size_t end = strlen(path), start;
+
+    while (end > 0 && path[end - 1] == '/')
+        end--;
+    for (start = end; start > 0 && path[start - 1] != '/';)
+        start--;
+    const size_t len = end - start;
+    return (len == 0 && *path) || (len <= 2 && len > 0 && strncmp(path + start, "..", len) == 0);
+}
+
 int eddy_path_remove_tree(const char *path, const struct eddy_remove_options *options)
 {
     struct eddy_remove_options o = { .size = sizeof o };
@@ -160,6 +174,8 @@ int eddy_path_remove_tree(const char *path, const struct eddy_remove_options *op
     int result = eddy__wait_check();
     if (result < 0)
         return result;
+    if (is_nameless(path))
+        return eddy_error_set(o.error, -EINVAL, 0, "removing %.80s: name a folder or a file", path);
     while (result == 0 && !r.over)
         result = eddy_file_on_thread("removing trees", do_slice, &r);
     const char *in = r.last && r.last->above ? r.last->name : "";

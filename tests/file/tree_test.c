@@ -54,6 +54,33 @@ EDDY_TEST(a_tree_is_removed)
     EDDY_CHECK_EQ(scratch_count(scratch("")), 0);
 }
 
+static int unlink_refused(int dir, const char *path, int flags)
+{
+    (void)dir, (void)path, (void)flags;
+    return -EISDIR;
+}
+
+static int open_refused(int dir, const char *path, int flags, unsigned mode)
+{
+    (void)dir, (void)path, (void)flags, (void)mode;
+    return -EIO;
+}
+
+EDDY_TEST(what_has_no_name_of_its_own_is_not_removed)
+{
+    const char *const paths[] = { "/", "//", ".", "..", "a/.", "a/..", "a/../", "/.." };
+    struct eddy_error error = { 0 };
+
+    eddy__sys.unlink = unlink_refused; /* nothing is removed, whatever becomes of this test */
+    eddy__sys.open = open_refused;
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        EDDY_CHECK_ERR(eddy_path_remove_tree(paths[i], EDDY_OPT(remove, .error = &error)), -EINVAL);
+        EDDY_CHECK(strstr(error.text, "name a folder") != NULL);
+    }
+    EDDY_CHECK_ERR(eddy_path_remove_tree("a/..b", NULL), -EIO);
+    EDDY_CHECK_ERR(eddy_path_remove_tree(".a/", NULL), -EIO);
+}
+
 EDDY_TEST(no_link_is_followed)
 {
     mkdir(scratch("kept"), 0700);
