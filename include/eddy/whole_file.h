@@ -82,9 +82,9 @@ struct eddy_replace_options {
  * all the same, and 0 is returned.
  *
  * Return: 0; -ENOENT (the folder), -EACCES, -EPERM (the owner cannot be kept), -EROFS, -ENOSPC,
- * -EDQUOT, -EISDIR, -EEXIST, -ENAMETOOLONG, -EIO: the old file stands, unless the text says that
- * only the last step failed: the new one is there, and may be lost in a crash; as
- * eddy_file_read_all().
+ * -EDQUOT, -EISDIR, -EINVAL (a device, a pipe, a socket has the name), -EEXIST, -ENAMETOOLONG,
+ * -EIO: the old file stands, unless the text says that only the last step failed: the new one is
+ * there, and may be lost in a crash; as eddy_file_read_all().
  * Source: rename(2), fsync(2); Python's atomicwrites.   Since: 0.1
  */
 EDDY_API int eddy_file_replace(const char *path, const void *bytes, size_t len,
@@ -109,7 +109,7 @@ struct eddy_copy_options {
  * holes stay holes. Set-user-id bits are not copied. Cancelled: nothing happened.
  *
  * Return: 0; what opening, reading and writing say: -ENOENT, -EACCES, -EISDIR, -ENOSPC, -EDQUOT,
- * -EROFS, -EFBIG, -EIO, -EMFILE; -EINVAL (@from is no file: a pipe, a device), -EEXIST; as
+ * -EROFS, -EFBIG, -EIO, -EMFILE; -EINVAL (@from or @to is no file: a pipe, a device), -EEXIST; as
  * eddy_file_read_all().
  * Source: copy_file_range(2); Python's shutil.copy.   Since: 0.1
  */

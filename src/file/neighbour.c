@@ -49,6 +49,8 @@ static int look_at_old(struct neighbour *n, bool no_replace)
         return -EEXIST;
     if (n->old.type == EDDY_FILE_DIRECTORY)
         return -EISDIR;
+    if (n->old.type != EDDY_FILE_REGULAR && n->old.type != EDDY_FILE_LINK)
+        return -EINVAL; /* a device, a pipe, a socket: who has rights enough would lose /dev/null */
     n->replaces = n->old.type == EDDY_FILE_REGULAR; /* of a link there is nothing to be kept */
     return 0;
 }

@@ -211,6 +211,13 @@ EDDY_TEST(errors_tell_what_to_mend)
     EDDY_CHECK(strstr(error.text, "/no/f: its folder:") != NULL);
     scratch_put(scratch("plain"), "");
     EDDY_CHECK_ERR(eddy_file_replace(scratch("plain/f"), "", 0, o), -ENOTDIR);
+    EDDY_CHECK_EQ(mkfifo(scratch("fifo"), 0600), 0);
+    EDDY_CHECK_ERR(eddy_file_replace(scratch("fifo"), "", 0, o), -EINVAL);
+    EDDY_CHECK(strstr(error.text, "no plain file") != NULL);
+    EDDY_CHECK_ERR(
+        eddy_file_copy(scratch("plain"), scratch("fifo"), EDDY_OPT(copy, .error = &error)),
+        -EINVAL);
+    EDDY_CHECK_EQ(unlink(scratch("fifo")), 0);
     if (geteuid() != 0)
         EDDY_CHECK_ERR(eddy_file_replace("/etc/eddy", "", 0, o), -EACCES);
     if (!scratch_mount(scratch("m"), false))
