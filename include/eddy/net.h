@@ -107,7 +107,8 @@ struct eddy_listen_options {
     const char *interface; /* only what comes in there, as "lo"; NULL: anywhere */
     const struct eddy_tcp_options *tcp; /* of every connection; may be NULL */
     enum eddy_proxy_mode proxy;         /* a PROXY header comes first, and tells the peer */
-    const char *proxy_from;   /* who may send one: "10.0.0.0/8 ::1"; NULL: whoever connects */
+    const char *proxy_from;   /* who may send one: "10.0.0.0/8 ::1"; NULL: whoever connects; needs
+                               * .proxy */
     int64_t proxy_timeout_ms; /* for the header; 0: 5000 */
     struct eddy_error *error; /* where the text of a failure goes; may be NULL */
 };

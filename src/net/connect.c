@@ -64,6 +64,10 @@ static int explain_late(struct eddy_error *err, int r, const char *address,
     if (how->tried)
         return eddy_error_set(err, r, 0, "no connection to %.40s in time (tried %s)", address,
                               how->addresses);
+    if (how->is_name)
+        return eddy_error_set(err, r, 0,
+                              "no connection to %.40s in time: no name server has told its address",
+                              address);
     return eddy_error_set(err, r, 0, "no connection to %.80s in time", address);
 }
 
@@ -87,6 +91,7 @@ static int connect_text(const char *text, const struct eddy_connect_options *opt
         if (r < 0)
             return r;
         r = net_race(host, port, options, sockets, how);
+        how->is_name = true;
     }
     return r < 0 ? explain(err, r, text, how, sockets) : r;
 }
@@ -157,7 +162,8 @@ int eddy__connect_transport(const char *address, const struct eddy_connect_optio
     struct eddy_error *err = o.error;
     int64_t timeout_ms = o.timeout_ms ? o.timeout_ms : TIMEOUT_MS;
     if (!eddy_loop_current())
-        return eddy_error_set(err, eddy__loop_refusal(), 0, "no event loop");
+        return eddy_error_set(err, eddy__loop_refusal(), 0, "cannot connect to %.80s: %s", address,
+                              eddy_strerror(eddy__loop_refusal()));
     int r = eddy__wait_check();
     if (r < 0)
         return eddy_error_set(err, r, 0, "cannot connect to %.80s: %s", address, eddy_strerror(r));

@@ -18,8 +18,8 @@ static int explain(struct eddy_error *err, int r, const char *address)
     switch (r) {
     case -EADDRINUSE:
         return eddy_error_set(err, r, 0,
-                              is_path ? "%.60s is in use by another program: stop it (`ss -lxp` "
-                                        "names it), or choose another path"
+                              is_path ? "%.60s is in use: stop who listens there (`ss -lxp` names "
+                                        "it), remove what is no socket, or choose another path"
                                       : "%.60s is in use by another program: stop it (`ss -ltnp` "
                                         "names it), or choose another port",
                               address);
@@ -42,6 +42,11 @@ int net_listener_new(const struct eddy_address *address, const struct eddy_liste
     struct eddy_listener *l = eddy__zalloc(sizeof *l);
     int r = l ? 0 : -ENOMEM;
 
+    /* Who names the proxies means to keep others out. */
+    if (r == 0 && options->proxy == EDDY_PROXY_NONE && options->proxy_from)
+        r = eddy_error_set(options->error, -EINVAL, 0,
+                           ".proxy_from without .proxy keeps nobody out: say .proxy = "
+                           "EDDY_PROXY_REQUIRED");
     if (r == 0 && options->proxy != EDDY_PROXY_NONE)
         r = net_proxy_new(loop, options, net_listener_told, l, &l->proxy);
     if (r < 0) {

@@ -15,6 +15,7 @@ struct net_race_report {
     unsigned tried;
     char addresses[64]; /* as many of them as a text has room for */
     const char *why;    /* the name did not resolve: a constant text */
+    bool is_name;       /* it had to be asked for */
 };
 
 /* The descriptor of the first that connects, or what eddy_connect() returns. Suspends. */

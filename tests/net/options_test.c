@@ -8,8 +8,10 @@
 #include "loop/loop.h"
 
 #include <eddy/address.h>
+#include <eddy/dns.h>
 #include <eddy/net.h>
 #include <eddy/task.h>
+#include <eddy/udp.h>
 #include <eddy/unix.h>
 
 #include <netinet/in.h>
@@ -394,6 +396,10 @@ EDDY_TEST(refused_settings_say_what_to_mend)
     EDDY_CHECK(strstr(err.text, ".mode does not fit") != NULL);
     EDDY_CHECK_ERR(eddy_listen("unix:@x", EDDY_OPT(listen, .mode = 010000, .error = &err), &door),
                    -EINVAL);
+    EDDY_CHECK_ERR(eddy_listen("127.0.0.1:0",
+                               EDDY_OPT(listen, .proxy_from = "10.0.0.0/8", .error = &err), &door),
+                   -EINVAL);
+    EDDY_CHECK(strstr(err.text, "EDDY_PROXY_REQUIRED") != NULL);
     if (is_sim())
         return;
     eddy__sys.setsockopt = refuse_device;
@@ -452,10 +458,33 @@ EDDY_TEST(a_taken_port_names_the_way_to_its_owner)
     EDDY_CHECK(strstr(err.text, text) && strstr(err.text, "`ss -ltnp` names it"));
     EDDY_CHECK_ERR(eddy_listen("unix:eddy-taken.sock", EDDY_OPT(listen, .error = &err), &other),
                    -EADDRINUSE);
-    EDDY_CHECK(strstr(err.text, "`ss -lxp` names it") != NULL);
+    EDDY_CHECK(strstr(err.text, "`ss -lxp` names it") && strstr(err.text, "no socket"));
 }
 
 /* A program compiled when the structs were shorter: what it does not know is not read. */
+EDDY_TEST(who_is_late_is_told_that_the_name_was_the_matter)
+{
+    EDDY_OWN(eddy_udp) silent = NULL;
+    struct eddy_error err = { 0 };
+    struct eddy_stream *s = NULL;
+    struct eddy_address a;
+    char text[EDDY_ADDRESS_TEXT];
+
+    if (is_sim())
+        return;
+    EDDY_CHECK_EQ(eddy_udp_open("127.0.0.1:0", NULL, &silent), 0);
+    EDDY_CHECK_EQ(eddy_udp_address(silent, &a), 0);
+    EDDY_CHECK_EQ(
+        eddy_dns_setup(EDDY_OPT(dns, .servers = eddy_address_format(&a, text, sizeof text),
+                                .hosts = "/dev/null")),
+        0);
+    EDDY_CHECK_ERR(
+        eddy_connect("late.test:80", EDDY_OPT(connect, .timeout_ms = 20, .error = &err), &s),
+        -ETIMEDOUT);
+    EDDY_CHECK(strstr(err.text, "name server") != NULL);
+    eddy_udp_close(EDDY_TAKE(silent));
+}
+
 EDDY_TEST(shorter_options_are_taken)
 {
     EDDY_OWN(eddy_listener) door = NULL;
