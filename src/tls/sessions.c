@@ -53,7 +53,8 @@ static void trim(struct eddy_tls *tls, const struct kept_session *newest)
         drop(tls, kept_of(tls->sessions.prev));
 }
 
-/* OpenSSL's, when a server has handed one out: 1: it is ours now. */
+/* OpenSSL's, when a server has handed one out: 0: it stays the connection's. What is kept is a copy, and
+ * what is offered a copy of that: no two threads ever have the same one. */
 static int keep(SSL *ssl, SSL_SESSION *session)
 {
     struct tls_filter *f = SSL_get_app_data(ssl);
@@ -64,7 +65,12 @@ static int keep(SSL *ssl, SSL_SESSION *session)
     struct kept_session *k = eddy__alloc(sizeof *k + len + 1);
     if (!k)
         return 0; /* the next handshake is a full one */
-    k->session = session;
+    k->session = SSL_SESSION_dup(session);
+    if (!k->session) {
+        ERR_clear_error();
+        eddy__free(k, sizeof *k + len + 1);
+        return 0;
+    }
     k->host_len = len;
     memcpy(k->host, f->host, len + 1);
     pthread_mutex_lock(&f->tls->lock);
@@ -72,15 +78,16 @@ static int keep(SSL *ssl, SSL_SESSION *session)
     f->tls->session_count++;
     trim(f->tls, k);
     pthread_mutex_unlock(&f->tls->lock);
-    return 1;
+    return 0;
 }
 
 void tls_sessions_renew(SSL *ssl)
 {
     SSL_SESSION *session = SSL_version(ssl) < TLS1_3_VERSION ? SSL_get1_session(ssl) : NULL;
 
-    if (session && !keep(ssl, session))
-        SSL_SESSION_free(session);
+    if (session)
+        (void)keep(ssl, session);
+    SSL_SESSION_free(session);
 }
 
 void tls_sessions_use(SSL_CTX *ctx)
@@ -98,8 +105,7 @@ bool tls_sessions_offer(struct eddy_tls *tls, const char *host, SSL *ssl)
         struct kept_session *k = kept_of(l);
         if (strcmp(k->host, host) != 0)
             continue;
-        session = k->session;
-        SSL_SESSION_up_ref(session);
+        session = SSL_SESSION_dup(k->session);
         if (SSL_SESSION_get_protocol_version(session) >= TLS1_3_VERSION)
             drop(tls, k);
         break;
