@@ -100,6 +100,12 @@ static int replace(void)
     return eddy_file_replace("d/f", new_text, LEN, NULL);
 }
 
+/* Whether each test has its own number of seeds, so that all that may happen does. */
+static bool all_seeds(void)
+{
+    return !getenv("EDDY_SEED") && !getenv("EDDY_SEEDS");
+}
+
 EDDY_TEST(a_crash_leaves_the_old_or_the_new)
 {
     unsigned seen[4] = { 0 }, midway = 0;
@@ -117,8 +123,7 @@ EDDY_TEST(a_crash_leaves_the_old_or_the_new)
             if (result != RUNNING)
                 break;
         }
-    EDDY_CHECK(seen[OLD] > 30 && seen[NEW] > 30);
-    EDDY_CHECK(midway > 200);
+    EDDY_CHECK(!all_seeds() || (seen[OLD] > 30 && seen[NEW] > 30 && midway > 200));
 }
 
 EDDY_TEST(what_was_replaced_survives_a_crash)
@@ -149,8 +154,7 @@ EDDY_TEST(a_rename_is_lost_unless_its_folder_is_synced)
         seen[left]++;
     }
     EDDY_CHECK_EQ(seen[NONE], 0); /* a rename is there or is not, but never half */
-    EDDY_CHECK(seen[OLD] > 20);
-    EDDY_CHECK(seen[TORN] > 20);
+    EDDY_CHECK(!all_seeds() || (seen[OLD] > 20 && seen[TORN] > 20));
 }
 
 static int rename_synced_file(void)
@@ -181,7 +185,7 @@ EDDY_TEST(a_files_sync_is_not_its_folders)
         seen[left]++;
     }
     EDDY_CHECK_EQ(seen[NONE] + seen[TORN], 0);
-    EDDY_CHECK(seen[OLD] > 10 && seen[NEW] > 10);
+    EDDY_CHECK(!all_seeds() || (seen[OLD] > 10 && seen[NEW] > 10));
 }
 
 /* --- other names -------------------------------------------------------------------------------- */
@@ -233,7 +237,7 @@ EDDY_TEST(names_come_back_in_their_order)
             states[state]++;
     }
     for (int i = 0; i < 6; i++)
-        EDDY_CHECK(states[i] > 10);
+        EDDY_CHECK(!all_seeds() || states[i] > 10);
 }
 
 EDDY_TEST(a_synced_folder_keeps_its_names)
