@@ -182,9 +182,11 @@ static bool look(struct eddy_stall *w, int64_t passed_ns)
 
 /* --- the thread --------------------------------------------------------------------------------------- */
 
+/* Never longer than by default, however long the thresholds are: who comes meanwhile with a shorter one
+ * is looked at after this time. */
 static int64_t period_ns(void)
 {
-    int64_t least = INT64_MAX;
+    int64_t least = (int64_t)THRESHOLD_MS * 1000000;
 
     for (struct eddy_list *l = dog.watched.next; l != &dog.watched; l = l->next) {
         const struct eddy_stall *w = eddy_container_of(l, struct eddy_stall, link);

@@ -17,7 +17,6 @@
 #include <eddy/task.h>
 #include <eddy/watch.h>
 
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -85,10 +84,11 @@ static void end_loop(void)
 /* Holds the loop until the report of it has come: nothing here depends on how fast the machine is. */
 static __attribute__((noinline)) void hold(void)
 {
+    const struct timespec a_moment = { .tv_nsec = 100000 };
     const int before = atomic_load(&lines);
 
     while (atomic_load(&lines) == before)
-        sched_yield();
+        nanosleep(&a_moment, NULL); /* else who reports waits for the processor we burn */
 }
 
 /* Goes on to hold after the report, past the time in which nothing is said anyway. */
@@ -245,6 +245,28 @@ EDDY_TEST(one_stall_is_told_once)
     while (!ran)
         EDDY_CHECK_EQ(eddy_yield(), 0);
     EDDY_CHECK_EQ(atomic_load(&lines), 1);
+    end_loop();
+}
+
+/* The watchdog is one for the process: how long it sleeps for one loop must not blind it for others. */
+EDDY_TEST(a_short_threshold_is_kept_after_a_long_one)
+{
+    const struct timespec a_while = { .tv_nsec = 50000000 };
+    int ran = 0;
+
+    if (!with_loop(false, 0))
+        return;
+    EDDY_CHECK_EQ(eddy_stall_watch(loop, 240000), 0);
+    nanosleep(&a_while, NULL);
+    end_loop();
+    if (!with_loop(false, 0))
+        return;
+    EDDY_CHECK_EQ(eddy_stall_watch(loop, 20), 0);
+    int64_t began_ns = eddy__sys.now_ns();
+    EDDY_CHECK_EQ(eddy_post(loop, holding_callback, &ran), 0);
+    while (!ran)
+        EDDY_CHECK_EQ(eddy_yield(), 0);
+    EDDY_CHECK(eddy__sys.now_ns() - began_ns < INT64_C(30000000000)); /* not the minute it slept */
     end_loop();
 }
 
