@@ -18,6 +18,11 @@
  * allocations are counted, and a difference fails the test. A file that keeps something alive
  * between tests on purpose (a pool) ends it in eddy_check_teardown(), called before the counting; the
  * loop of the thread is ended after that, too.
+ *
+ * A program runs in a fresh folder of its own, which goes with it: a relative path is nobody else's.
+ * What does not lie in a folder (a port, an abstract socket) is chosen by the system or bears the
+ * process's number; and how long something takes is never a test's verdict, unless the machine is
+ * given seconds for what takes it microseconds.
  */
 #ifndef EDDY_TESTS_CHECK_H
 #define EDDY_TESTS_CHECK_H
@@ -74,6 +79,9 @@ unsigned long eddy_check_number(const char *variable, unsigned long otherwise);
 
 /* The backend this run is for (EDDY_BACKEND), or "" when the test runs once for all. */
 const char *eddy_check_backend(void);
+
+/* Defined by a test file that prepares the folder it runs in, before the first test. */
+void eddy_check_setup(void) __attribute__((weak));
 
 /* Defined by a test file that has something to end after each test. */
 void eddy_check_teardown(void) __attribute__((weak));

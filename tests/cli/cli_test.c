@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static void __attribute__((constructor)) set_up(void)
+void eddy_check_setup(void)
 {
     program_bin = EDDY_BIN_DIR "/eddy";
     /* Its own, so that what is left behind can be seen; and what a person has not set. */
