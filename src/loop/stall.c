@@ -182,8 +182,8 @@ static bool look(struct eddy_stall *w, int64_t passed_ns)
 
 /* --- the thread --------------------------------------------------------------------------------------- */
 
-/* Never longer than by default, however long the thresholds are: who comes meanwhile with a shorter one
- * is looked at after this time. */
+/* Never longer than by default, however long the thresholds are: who comes meanwhile with a shorter
+ * one is looked at after this time. */
 static int64_t period_ns(void)
 {
     int64_t least = (int64_t)THRESHOLD_MS * 1000000;

@@ -82,8 +82,8 @@ static void out_failed(struct tls_filter *f, int error)
     f->out_error = error;
     if (!f->shaken)
         tls_explain(f, SSL_ERROR_SYSCALL);
-    /* The end of a handshake was lost, or a ticket: no writer hears of it, and the peer may wait for
-     * ever. One that has gone is told by what it sent before, which is read first. */
+    /* The end of a handshake was lost, or a ticket: no writer hears of it, and the peer may wait
+     * for ever. One that has gone is told by what it sent before, which is read first. */
     else if (!f->writes.head && !f->failure.code && error != -EPIPE && error != -ECONNRESET)
         eddy_error_set(&f->failure, error, 0, "TLS: %s", eddy_strerror(error));
     settle_soon(f);
