@@ -46,7 +46,9 @@ static int run_once(const struct keep_args *a)
         return r;
     }
     EDDY_GO(&printing, print_lines, .from = eddy_process_stdout(p), .number = a->number);
-    r = eddy_process_wait(p, &status);
+    r = eddy_join(&printing); /* all is said: whoever could write to it has ended */
+    if (r == 0)
+        r = eddy_process_wait(p, &status);
     if (r == 0)
         r = eddy_print("%d: %s\n", a->number, eddy_process_status_text(&status, text, sizeof text));
     return r;
