@@ -70,7 +70,8 @@ int main(int argc, char **argv)
     for (; (int)count < argc - 1 && count < NAMES; count++)
         asked[count] = strdup(argv[count + 1]);
     while (argc < 2 && count < NAMES && eddy_lines_next(&in))
-        asked[count++] = strndup(in.line.ptr, in.line.len);
+        if (asprintf(&asked[count], "%.*s", EDDY_SLICE_ARG(in.line)) >= 0)
+            count++;
     for (size_t i = 0; i < count; i++)
         if (EDDY_GO(&all, ask, .which = i) < 0)
             break;
