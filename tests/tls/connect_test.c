@@ -376,6 +376,8 @@ EDDY_TEST(starttls_that_is_refused_leaves_the_stream_as_it_was)
         EDDY_CHECK_ERR(eddy_starttls(w.client, client, "us.test", &err), -ECANCELED);
     }
     EDDY_CHECK_EQ(eddy_write_text(w.server, "12\r\n34"), 0);
+    /* All of it has come when there is no room for more. */
+    EDDY_CHECK_ERR(eddy_read_until(w.client, EDDY_SLICE("none"), buf, 6), -EDDY_ETOOBIG);
     EDDY_CHECK_EQ(eddy_read_until(w.client, EDDY_SLICE("\r\n"), buf, sizeof buf), 4);
     EDDY_CHECK_ERR(eddy_starttls(w.client, client, "us.test", &err), -EPROTO);
     EDDY_CHECK_EQ(eddy_read_exactly(w.client, buf, 2), 0); /* still there, still plain */
