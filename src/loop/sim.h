@@ -214,9 +214,10 @@ bool eddy_sim_is_same(const struct sockaddr_storage *a, const struct sockaddr_st
 /* Whether an address that is sent to, or to be bound, means this socket of that type and host. */
 bool eddy_sim_is_match(struct sim_slot *slot, enum sim_type type, struct sockaddr_storage *addr,
                        socklen_t len, int host);
-/* An address for a socket to be: port 0 becomes a free one. 0, or -EADDRINUSE. */
-int eddy_sim_bind(struct sim *s, enum sim_type type, struct sockaddr_storage *local, socklen_t len,
-                  int host, bool shared);
+/* A new socket at an address of the host that asks: port 0 becomes a free one. 0, -EADDRNOTAVAIL,
+ * -ENETDOWN, -EADDRINUSE, or why there is no socket. */
+int eddy_sim_bound(struct sim *s, enum sim_type type, const struct sockaddr_storage *local,
+                   socklen_t len, bool shared, struct sim_slot **ret_slot);
 /* The socket of a CONNECT on host @here, which has what it was asked to have; or why it cannot. */
 int eddy_sim_client_new(struct sim *s, const struct eddy_op *op, int here,
                         struct sim_slot **ret_slot);

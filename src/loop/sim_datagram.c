@@ -66,21 +66,10 @@ static int sim_open(struct eddy_driver *d, const struct sockaddr *addr, socklen_
         return r;
     if (local.ss_family == AF_UNIX)
         return eddy_sim_refused(s, "datagrams of Unix sockets");
-    int host = eddy_sim_host_at(s, &local, eddy_sim_host_here(s));
-    if (host < 0)
-        return -EADDRNOTAVAIL;
-    if (s->hosts[host]->down)
-        return -ENETDOWN;
-    r = eddy_sim_bind(s, SIM_DATAGRAM, &local, len, host, shared);
-    if (r == 0)
-        r = eddy_sim_slot_new(s, SIM_DATAGRAM, &slot);
+    r = eddy_sim_bound(s, SIM_DATAGRAM, &local, len, shared, &slot);
     if (r < 0)
         return r;
     assert(slot);
-    slot->host = (uint16_t)host;
-    slot->local = local;
-    slot->local_len = len;
-    slot->reuse_port = shared;
     slot->v6_only = v6_only;
     return eddy_sim_fd(slot);
 }

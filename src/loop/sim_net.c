@@ -128,8 +128,8 @@ static bool is_taken(const struct sim *s, enum sim_type type, struct sockaddr_st
     return false;
 }
 
-int eddy_sim_bind(struct sim *s, enum sim_type type, struct sockaddr_storage *local, socklen_t len,
-                  int host, bool shared)
+static int bind_address(struct sim *s, enum sim_type type, struct sockaddr_storage *local,
+                        socklen_t len, int host, bool shared)
 {
     if (local->ss_family == AF_UNIX || *port_of(local))
         return is_taken(s, type, local, len, host, shared) ? -EADDRINUSE : 0;
@@ -139,10 +139,34 @@ int eddy_sim_bind(struct sim *s, enum sim_type type, struct sockaddr_storage *lo
     return 0;
 }
 
+int eddy_sim_bound(struct sim *s, enum sim_type type, const struct sockaddr_storage *local,
+                   socklen_t len, bool shared, struct sim_slot **ret_slot)
+{
+    struct sockaddr_storage at = *local;
+    struct sim_slot *slot = NULL;
+
+    int host = eddy_sim_host_at(s, &at, eddy_sim_host_here(s));
+    if (host < 0)
+        return -EADDRNOTAVAIL;
+    if (s->hosts[host]->down)
+        return -ENETDOWN;
+    int r = bind_address(s, type, &at, len, host, shared);
+    if (r == 0)
+        r = eddy_sim_slot_new(s, type, &slot);
+    if (r < 0)
+        return r;
+    assert(slot);
+    slot->host = (uint16_t)host;
+    slot->local = at;
+    slot->local_len = len;
+    slot->reuse_port = shared;
+    *ret_slot = slot;
+    return 0;
+}
+
 int eddy_sim_listen(struct eddy_driver *d, const struct sockaddr *addr, socklen_t len, int backlog,
                     const struct eddy_socket_options *options)
 {
-    const bool reuse_port = options && options->reuse_port;
     struct sim *s = eddy_sim_of(d);
     struct sim_slot *slot = NULL;
     struct sockaddr_storage local;
@@ -152,22 +176,10 @@ int eddy_sim_listen(struct eddy_driver *d, const struct sockaddr *addr, socklen_
     int r = eddy_sim_copy_address(&local, addr, len);
     if (r < 0)
         return r;
-    int here = eddy_sim_host_here(s);
-    int host = eddy_sim_host_at(s, &local, here);
-    if (host < 0)
-        return -EADDRNOTAVAIL;
-    if (s->hosts[host]->down)
-        return -ENETDOWN;
-    r = eddy_sim_bind(s, SIM_LISTENER, &local, len, host, reuse_port);
-    if (r == 0)
-        r = eddy_sim_slot_new(s, SIM_LISTENER, &slot);
+    r = eddy_sim_bound(s, SIM_LISTENER, &local, len, options && options->reuse_port, &slot);
     if (r < 0)
         return r;
     assert(slot);
-    slot->host = (uint16_t)host;
-    slot->local = local;
-    slot->local_len = len;
-    slot->reuse_port = reuse_port;
     slot->v6_only = options && options->v6_only;
     slot->backlog = backlog < 1 ? 1 : (unsigned)backlog;
     return eddy_sim_fd(slot);

@@ -236,11 +236,7 @@ static int info(struct eddy_transport *base, enum eddy_transport_key key, void *
         return 0;
     }
     if (key == EDDY_INFO_BUFFERED) {
-        size_t sum = 0;
-        for (struct eddy_write *w = self(base)->writes.head; w; w = w->next)
-            for (unsigned i = 0; i < w->count; i++)
-                sum += w->iov[i].iov_len;
-        *(size_t *)ret_value = sum;
+        *(size_t *)ret_value = eddy_writes_bytes(&self(base)->writes);
         return 0;
     }
     return -ENOENT;

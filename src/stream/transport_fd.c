@@ -326,11 +326,7 @@ static void close_descriptors(struct fd_transport *t)
     t->closed = true;
     if (t->reader)
         reader_done(t, -ECANCELED);
-    while (t->writes.head) {
-        struct eddy_write *w = eddy_writes_shift(&t->writes);
-        w->res = -ECANCELED;
-        w->done(w);
-    }
+    eddy_writes_cancel(&t->writes);
     release(t);
     close_next(t);
 }
@@ -396,16 +392,6 @@ static void settle(struct eddy_soon *soon)
 
 /* --- asking --------------------------------------------------------------------------------- */
 
-static size_t buffered(const struct fd_transport *t)
-{
-    size_t sum = 0;
-
-    for (struct eddy_write *w = t->writes.head; w; w = w->next)
-        for (unsigned i = 0; i < w->count; i++)
-            sum += w->iov[i].iov_len;
-    return sum;
-}
-
 static int info(struct eddy_transport *base, enum eddy_transport_key key, void *ret_value)
 {
     struct fd_transport *t = fd_transport_of(base);
@@ -416,7 +402,7 @@ static int info(struct eddy_transport *base, enum eddy_transport_key key, void *
     switch (key) {
     case EDDY_INFO_FD: *(int *)ret_value = fd; return 0;
     case EDDY_INFO_FD_OUT: *(int *)ret_value = t->out; return 0;
-    case EDDY_INFO_BUFFERED: *(size_t *)ret_value = buffered(t); return 0;
+    case EDDY_INFO_BUFFERED: *(size_t *)ret_value = eddy_writes_bytes(&t->writes); return 0;
     case EDDY_INFO_LOCAL:
     case EDDY_INFO_PEER:
         if (d->ops->address(d, fd, key == EDDY_INFO_PEER, &a->storage, &a->len) == 0)

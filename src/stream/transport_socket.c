@@ -404,11 +404,7 @@ static void close_descriptor(struct socket_transport *t)
     t->closed = true;
     if (t->reader)
         reader_done(t, -ECANCELED);
-    while (t->writes.head) {
-        struct eddy_write *w = eddy_writes_shift(&t->writes);
-        w->res = -ECANCELED;
-        w->done(w);
-    }
+    eddy_writes_cancel(&t->writes);
     eddy_op_close(&t->in, t->fd, close_done);
     t->in.ctx = t;
     if (eddy__op_submit(t->loop, &t->in))
@@ -485,11 +481,7 @@ static int info(struct eddy_transport *base, enum eddy_transport_key key, void *
         return 0;
     }
     if (key == EDDY_INFO_BUFFERED) {
-        size_t sum = 0;
-        for (struct eddy_write *w = t->writes.head; w; w = w->next)
-            for (unsigned i = 0; i < w->count && w->iov; i++)
-                sum += w->iov[i].iov_len;
-        *(size_t *)ret_value = sum;
+        *(size_t *)ret_value = eddy_writes_bytes(&t->writes);
         return 0;
     }
     if (key == EDDY_INFO_PROXY)

@@ -48,4 +48,25 @@ static inline struct eddy_write *eddy_writes_shift(struct eddy_writes *q)
     return w;
 }
 
+/* What it still has to move. A write that only waits for room has no array. */
+static inline size_t eddy_writes_bytes(const struct eddy_writes *q)
+{
+    size_t sum = 0;
+
+    for (const struct eddy_write *w = q->head; w; w = w->next)
+        for (unsigned i = 0; i < w->count && w->iov; i++)
+            sum += w->iov[i].iov_len;
+    return sum;
+}
+
+/* From the loop: each is told that it was cancelled. */
+static inline void eddy_writes_cancel(struct eddy_writes *q)
+{
+    while (q->head) {
+        struct eddy_write *w = eddy_writes_shift(q);
+        w->res = -ECANCELED;
+        w->done(w);
+    }
+}
+
 #endif

@@ -286,9 +286,7 @@ static int info(struct eddy_transport *t, enum eddy_transport_key key, void *ret
         return -ENOENT;
     int r = eddy_transport_info(f->below, key, ret_value);
     if (r == 0 && key == EDDY_INFO_BUFFERED)
-        for (struct eddy_write *w = f->writes.head; w; w = w->next)
-            for (unsigned i = 0; i < w->count; i++)
-                *(size_t *)ret_value += w->iov[i].iov_len;
+        *(size_t *)ret_value += eddy_writes_bytes(&f->writes);
     return r;
 }
 

@@ -385,11 +385,7 @@ void tls_settle(struct tls_filter *f)
     if (f->told && f->out_error && !f->closing)
         close_transport(&f->base, f->out_error);
     if (f->closing && !f->below) {
-        while (f->writes.head) {
-            struct eddy_write *w = eddy_writes_shift(&f->writes);
-            w->res = -ECANCELED;
-            w->done(w);
-        }
+        eddy_writes_cancel(&f->writes);
         if (f->base.protocol && f->base.protocol->closed)
             f->base.protocol->closed(f->base.ctx, f->why);
         filter_free(f);
@@ -464,12 +460,8 @@ static int info(struct eddy_transport *t, enum eddy_transport_key key, void *ret
     if (!f->below)
         return -ENOENT;
     int r = eddy_transport_info(f->below, key, ret_value);
-    if (r == 0 && key == EDDY_INFO_BUFFERED) {
-        *(size_t *)ret_value += held(&f->out);
-        for (struct eddy_write *w = f->writes.head; w; w = w->next)
-            for (unsigned i = 0; i < w->count; i++)
-                *(size_t *)ret_value += w->iov[i].iov_len;
-    }
+    if (r == 0 && key == EDDY_INFO_BUFFERED)
+        *(size_t *)ret_value += held(&f->out) + eddy_writes_bytes(&f->writes);
     return r;
 }
 
