@@ -223,8 +223,8 @@ EDDY_TEST(a_wait_that_begins_in_an_ended_scope_is_over)
 
 EDDY_TEST(own_deadline_is_etimedout)
 {
-    EDDY_SCOPE(s, .timeout_ms = 5);
     int64_t start = eddy_now_ns();
+    EDDY_SCOPE(s, .timeout_ms = 5);
 
     EDDY_CHECK(!eddy_scope_expired(&s));
     EDDY_CHECK_EQ(eddy_sleep(60000), -ETIMEDOUT);
