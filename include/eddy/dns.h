@@ -55,6 +55,7 @@
  *  SRV by RFC 2782, MX by preference                    srv_are_drawn_by_weight,
  *                                                       mx_are_sorted_by_preference
  *  No name, no data and a failure are told apart        failures_are_told_apart
+ *  Which servers failed is told                         who_was_asked_is_told_when_that_failed
  *  A call looks at its scope first                      a_cancelled_look_up_does_nothing
  *  A callback may not wait: -EDEADLK                    a_callback_gets_edeadlk
  */

@@ -18,8 +18,10 @@
 
 #include <eddy/log.h>
 
+#include <arpa/inet.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <sys/time.h>
 
 struct dns_socket {
@@ -264,6 +266,26 @@ static int keep_search(struct dns_channel *c)
     return status;
 }
 
+/* Texts can do without it: no memory is no matter. */
+static void keep_servers(struct dns_channel *c)
+{
+    struct ares_addr_port_node *servers = NULL;
+    size_t at = 0;
+
+    if (ares_get_servers_ports(c->ares, &servers) != ARES_SUCCESS)
+        return;
+    for (const struct ares_addr_port_node *s = servers; s && at < sizeof c->servers; s = s->next) {
+        char ip[INET6_ADDRSTRLEN] = "";
+        inet_ntop(s->family, &s->addr, ip, sizeof ip);
+        const bool six = s->family == AF_INET6 && s->udp_port;
+        at += (size_t)snprintf(c->servers + at, sizeof c->servers - at, "%s%s%s%s", at ? ", " : "",
+                               six ? "[" : "", ip, six ? "]" : "");
+        if (s->udp_port && at < sizeof c->servers)
+            at += (size_t)snprintf(c->servers + at, sizeof c->servers - at, ":%d", s->udp_port);
+    }
+    ares_free_data(servers);
+}
+
 static int open_ares(struct dns_channel *c, const struct dns_channel_options *wanted)
 {
     char lookups[] = "b"; /* the servers; the hosts file is ours */
@@ -296,6 +318,7 @@ static int open_ares(struct dns_channel *c, const struct dns_channel_options *wa
         }
     }
     ares_set_socket_functions(c->ares, &socket_functions, c);
+    keep_servers(c);
     return keep_search(c);
 }
 

@@ -23,6 +23,7 @@ struct dns_channel {
     unsigned ndots;
     unsigned domain_count; /* to search in */
     char *domains[DNS_DOMAINS_MAX];
+    char servers[64]; /* "127.0.0.53, [::1]:5353", for texts; cut to what fits */
 };
 
 struct dns_channel_options {

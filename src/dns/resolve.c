@@ -20,7 +20,9 @@ int dns_explain(struct eddy_error *err, int r, struct eddy_slice name, const cha
     if (r == -EDDY_ENONAME)
         return eddy_error_set(err, r, 0, "the name \"%.*s\" does not resolve: %s", len, name.ptr,
                               text);
-    return eddy_error_set(err, r, 0, "cannot look up \"%.*s\": %s", len, name.ptr, text);
+    const char *servers = r == -EDDY_ERESOLVER ? dns_room_servers(eddy__loop()) : "";
+    return eddy_error_set(err, r, 0, "cannot look up \"%.*s\": %s%s%s%s", len, name.ptr, text,
+                          *servers ? " (asked " : "", servers, *servers ? ")" : "");
 }
 
 static void changed(struct dns_host *h)

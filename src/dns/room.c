@@ -301,6 +301,13 @@ int dns_room_of(struct eddy_loop *loop, struct dns_room **ret_room)
     return 0;
 }
 
+const char *dns_room_servers(const struct eddy_loop *loop)
+{
+    const struct dns_room *room = loop ? loop->slot[EDDY_SLOT_DNS] : NULL;
+
+    return room && room->channel ? room->channel->servers : "";
+}
+
 /* --- the public calls ------------------------------------------------------------------------ */
 
 static int complain(const struct eddy_dns_options *o, int r, const char *text)

@@ -147,6 +147,9 @@ struct dns_room {
 /* This loop's, made when there is none. -ENOMEM. */
 int dns_room_of(struct eddy_loop *loop, struct dns_room **ret_room);
 
+/* Who is asked, as a text: "127.0.0.53"; "" where nobody was yet. */
+const char *dns_room_servers(const struct eddy_loop *loop);
+
 /* Look at the files, at most once a second. -ENOMEM, -EDDY_ERESOLVER. */
 int dns_room_refresh(struct dns_room *room);
 

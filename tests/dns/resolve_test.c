@@ -14,6 +14,7 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The server's socket lives as long as the process: made before anything is counted. */
@@ -77,6 +78,19 @@ EDDY_TEST(names_have_the_addresses_that_the_server_says)
     /* Two addresses: their order is the sorting's. */
     EDDY_CHECK_EQ(ask("good.test", 0, text, sizeof text, NULL), 0);
     EDDY_CHECK(strstr(text, "192.0.2.7:80 ") && strstr(text, "192.0.2.8:80 "));
+}
+
+EDDY_TEST(who_was_asked_is_told_when_that_failed)
+{
+    struct eddy_error err = { 0 };
+    char text[256], want[64];
+
+    snprintf(want, sizeof want, "(asked %s)", getenv("EDDY_NAMESERVERS"));
+    EDDY_CHECK_ERR(ask("fail.test", 0, text, sizeof text, &err), -EDDY_ERESOLVER);
+    if (!EDDY_CHECK(strstr(err.text, want)))
+        EDDY_CHECK_FAIL("%s: %s", want, err.text);
+    EDDY_CHECK_ERR(ask("nx.test", 0, text, sizeof text, &err), -EDDY_ENONAME);
+    EDDY_CHECK(!strstr(err.text, "(asked "));
 }
 
 EDDY_TEST(localhost_is_never_asked_for)
