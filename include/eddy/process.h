@@ -16,7 +16,8 @@
  * left, the process and its whole group get SIGTERM, after .grace_ms SIGKILL, and the leaving waits
  * until it has been reaped. eddy_join() does not wait for processes. In plain code outside of any
  * scope it ends with the loop: SIGKILL, and reaped. A descendant that has made a session or group
- * of its own (a daemon, a job of an interactive shell) is outside, and lives on.
+ * of its own (a daemon, a job of an interactive shell) is outside, and lives on. So does every child
+ * of a program that is itself killed, by SIGKILL or by a signal that it does not take.
  *
  * The loop reaps a process as soon as it has ended, whether anybody waits or not; a detached one
  * that outlives the loop is the program's to reap. No other child of the program is touched. Where
@@ -175,7 +176,8 @@ struct eddy_process_options {
     bool detach;              /* neither scope nor loop nor eddy_process_free() ends it */
     struct eddy_error *error; /* what went wrong, where, how to mend it; may be NULL */
 
-    /* Of eddy_process_run() and eddy_process_pipeline() alone: see eddy/command.h. */
+    /* Of eddy_process_run() and eddy_process_pipeline() alone, see eddy/command.h; eddy_process_spawn()
+     * answers -EINVAL to them. */
     const void *input; /* what it reads; NULL: nothing */
     size_t input_len;
     size_t max_output;  /* of each output; 0: 16 MiB */

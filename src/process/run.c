@@ -157,6 +157,10 @@ static int start_all(struct job *job, const char *const *const *commands)
     for (size_t i = 0; i < job->count; i++) {
         struct eddy_process_options o = *job->o;
         int r = open_streams(job, i, &o);
+        o.input = NULL; /* what follows is ours to do */
+        o.input_len = o.max_output = 0;
+        o.truncate = false;
+        o.timeout_ms = 0;
         if (r == 0)
             r = eddy_process_spawn(commands[i], &o, &job->p[i]);
         close_at(&job->fds[0]);

@@ -199,6 +199,11 @@ int eddy_process_spawn(const char *const *argv, const struct eddy_process_option
         r = eddy__sim_refuse(eddy__loop(), "processes");
     if (r < 0)
         return eddy_error_set(o.error, r, 0, "cannot run a program: %s", eddy_strerror(r));
+    if (o.input || o.input_len || o.max_output || o.truncate || o.timeout_ms)
+        return eddy_error_set(
+            o.error, -EINVAL, 0,
+            "cannot run a program: .input, .max_output, .truncate and .timeout_ms "
+            "are for eddy_process_run()");
     struct eddy_process *p = new_process(eddy__loop(), &o);
     if (!p)
         return eddy_error_set(o.error, -ENOMEM, 0, "cannot run a program: out of memory");

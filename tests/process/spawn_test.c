@@ -228,6 +228,8 @@ static void check_what_went_wrong(void)
             ".out of it, no/such/log");
     refused("true", OPTIONS(.in = EDDY_IO_STDOUT), -EINVAL, "EDDY_IO_STDOUT is for .err");
     refused("true", OPTIONS(.pty = true, .in = EDDY_IO_NULL), -EINVAL, "all three streams are");
+    refused("true", OPTIONS(.input = "x", .input_len = 1), -EINVAL, "are for eddy_process_run()");
+    refused("true", OPTIONS(.timeout_ms = 100), -EINVAL, "are for eddy_process_run()");
     refused("true", OPTIONS(.group = (enum eddy_process_group)77), -EINVAL, ".group is unknown");
     memset(big, 'x', sizeof big - 1);
     big[sizeof big - 1] = '\0';
