@@ -223,7 +223,7 @@ EDDY_API int eddy_stream_peer(const struct eddy_stream *s, struct eddy_address *
 EDDY_API int eddy_stream_local(const struct eddy_stream *s, struct eddy_address *ret_address);
 
 /** eddy_stream_info() - ask the transport; see eddy_transport_info()
- * @s:         open
+ * @s:         open; for EDDY_INFO_FAILURE, why a call on it failed, it may be broken
  * @key:       what
  * @ret_value: of the type that the key names
  *

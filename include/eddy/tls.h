@@ -39,6 +39,10 @@
  *  Below .min_version nobody is spoken to                    versions_that_do_not_meet_are_told
  *  A client's certificate is asked for, and told             a_client_shows_its_certificate
  *  ... and who has none is refused, if not .client_optional  who_shows_none_is_refused_unless_...
+ *  What is held does not grow with who is slow               a_slow_reader_holds_a_few_records,
+ *                                                            a_peer_that_does_not_read_costs_...
+ *  Why it failed leaves before anybody is told               why_a_stream_failed_is_told_as_a_text
+ *  Who speaks none of our .alpn is refused                   protocols_that_do_not_meet_are_told
  *  The certificate is chosen by SNI: exact, wildcard, first  the_certificate_is_chosen_by_name
  *  A reload is all or nothing, live connections go on        a_reload_is_all_or_nothing
  *  A second connection resumes the first's session           a_second_connection_resumes
@@ -94,7 +98,8 @@ struct eddy_tls_server_options {
     size_t size;                       /* filled by EDDY_OPT(tls_server, ...) */
     const char *cert_file;             /* PEM: ours, then the intermediate ones */
     const char *key_file;              /* PEM, without a passphrase; NULL: in cert_file */
-    const char *alpn;                  /* protocols we speak, the best first; NULL: none */
+    const char *alpn;                  /* protocols we speak, the best first; NULL: none. Who offers
+                                        * others only is refused; who offers none is not */
     const struct eddy_tls_cert *certs; /* more of them, for other names: copied; see below */
     size_t cert_count;
     const char *client_ca_file; /* PEM: clients must show a certificate of these; NULL: not asked */

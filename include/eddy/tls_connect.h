@@ -10,7 +10,9 @@
  *  --------------------------------------------------  --------------------------------------------
  *  Name, connection and handshake, in one call         a_name_becomes_a_secured_stream
  *  One deadline is over all of it                      one_deadline_is_over_all_of_it
+ *  What is below is connected as .connect says         the_connection_below_is_as_asked
  *  Nothing is left behind when it fails                what_fails_leaves_nothing
+ *  Why one failed can be asked for, as a text          why_a_stream_failed_is_told_as_a_text
  *  An accepted stream's handshake holds up nobody      a_silent_client_does_not_hold_up_the_door
  */
 #ifndef EDDY_TLS_CONNECT_H
@@ -23,14 +25,17 @@
 
 EDDY_BEGIN
 
+struct eddy_connect_options;
 struct eddy_listener;
 
 struct eddy_tls_connect_options {
-    size_t size;              /* filled by EDDY_OPT(tls_connect, ...) */
-    int64_t timeout_ms;       /* the whole job, handshake included; 0: 30 s; negative: no limit */
-    uint16_t default_port;    /* for an address that names none; 0: 443 */
-    const char *server_name;  /* to be verified and asked for; NULL: the address's name or IP */
-    struct eddy_error *error; /* where the text of a failure goes; may be NULL */
+    size_t size;             /* filled by EDDY_OPT(tls_connect, ...) */
+    int64_t timeout_ms;      /* the whole job, handshake included; 0: 30 s; negative: no limit */
+    uint16_t default_port;   /* for an address that names none; 0: 443 */
+    const char *server_name; /* to be verified and asked for; NULL: the address's name or IP */
+    const struct eddy_connect_options *connect; /* EDDY_OPT(connect, .source = ...), eddy/net.h; its
+                                                 * timeout, port and error are not used; or NULL */
+    struct eddy_error *error;                   /* where the text of a failure goes; may be NULL */
 };
 
 /**

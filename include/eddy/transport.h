@@ -72,6 +72,8 @@ enum eddy_transport_key {
     EDDY_INFO_BUFFERED, /* size_t: bytes that wait to leave, over all layers */
     EDDY_INFO_PROXY,    /* struct eddy_proxy (eddy/proxy.h): filled, where a header told the peer */
     EDDY_INFO_FD_OUT,   /* int: filled, the one that writes, where they are two */
+    EDDY_INFO_FAILURE,  /* struct eddy_error: filled, why it failed, as a text; -ENOENT: it has not,
+                         * or the errno says all (TLS tells; others do not) */
 };
 
 struct eddy_transport_ops {

@@ -112,6 +112,7 @@ struct eddy_op {
         } recv;
         struct {
             const char *ptr; /* valid inside done() only; poisoned after it in debug builds */
+            bool sip;        /* no more than a buffer is on the way: who pauses gets nothing else */
         } lend;
         struct {
             struct iovec *iov; /* consumed as bytes leave; both array and bytes stay valid */

@@ -82,7 +82,10 @@ static void prepare(struct eddy_uring *u, struct io_uring_sqe *sqe, struct eddy_
         io_uring_prep_recv(sqe, op->fd, op->recv.ptr, op->recv.len < len ? op->recv.len : len, 0);
         break;
     case EDDY_OP_LEND:
-        io_uring_prep_recv_multishot(sqe, op->fd, NULL, 0, 0);
+        if (op->lend.sip)
+            io_uring_prep_recv(sqe, op->fd, NULL, 0, 0);
+        else
+            io_uring_prep_recv_multishot(sqe, op->fd, NULL, 0, 0);
         sqe->flags |= IOSQE_BUFFER_SELECT;
         sqe->buf_group = EDDY_URING_GROUP;
         break;

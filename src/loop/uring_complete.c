@@ -3,7 +3,8 @@
  *
  * Where the kernel ends on its own what goes on (a multishot without F_MORE: the completion queue
  * was full; a send in part; an interruption), it is armed again BEFORE done() is called, so done()
- * always finds an operation in flight, which it may cancel like any other.
+ * always finds an operation in flight, which it may cancel like any other. A LEND that sips is armed
+ * after it, from the backlog: cancelled by done(), it has taken no more.
  */
 #include "base/sanitize.h"
 #include "base/sys.h"
@@ -125,8 +126,11 @@ static unsigned complete_lend(struct eddy_uring *u, struct eddy_op *op, int res,
     if (res > 0) {
         unsigned id = flags >> IORING_CQE_BUFFER_SHIFT;
         assert((flags & IORING_CQE_F_BUFFER) && id < u->buffer_count);
-        bool last = !more && !eddy_uring_go_on(u, op);
+        bool sips = op->lend.sip && !more && !(op->state & EDDY_URING_CANCELLED);
+        bool last = !more && !sips && !eddy_uring_go_on(u, op);
 
+        if (sips)
+            eddy_uring_list(&u->backlog, op);
         eddy_unpoison(eddy_uring_buffer(u, id), (size_t)res);
         op->lend.ptr = eddy_uring_buffer(u, id);
         deliver(op, res);

@@ -14,6 +14,10 @@ int eddy_transport_set_proxy(struct eddy_transport *base, const struct eddy_prox
 /* Whether @t is a socket itself, with no filter above it. */
 bool eddy_transport_is_socket(const struct eddy_transport *t);
 
+/* Who is above will pause while there is more to be read: where the kernel delivers ahead (io_uring),
+ * a buffer at a time is asked for. Nothing, where @t is no socket. */
+EDDY_PRIVATE void eddy__transport_sip(struct eddy_transport *t);
+
 /* Bytes that @base, over a socket, has received and not delivered. */
 size_t eddy_transport_kept(const struct eddy_transport *base);
 

@@ -76,10 +76,24 @@ static void ended(void *ctx)
     wake(&s->reader, 0);
 }
 
+/* The text outlives the transport. Without memory for it the number must do. */
+static void keep_failure(struct eddy_stream *s)
+{
+    struct eddy_error error;
+
+    if (s->failure || eddy_transport_info(s->t, EDDY_INFO_FAILURE, &error) < 0)
+        return;
+    s->failure = eddy__alloc(sizeof *s->failure);
+    if (s->failure)
+        *s->failure = error;
+}
+
 static void closed(void *ctx, int why)
 {
     struct eddy_stream *s = ctx;
 
+    if (why < 0)
+        keep_failure(s);
     s->t = NULL;
     s->why = why;
     wake(&s->reader, s->closing ? -EBADF : why ? why : -EBADF);
@@ -337,6 +351,8 @@ void stream_renew(struct eddy_stream *s, struct eddy_transport *t)
     s->t = t;
     s->why = 0;
     s->broken = s->closing = s->finished = s->ended = false;
+    eddy__free(s->failure, sizeof *s->failure);
+    s->failure = NULL;
     eddy_transport_use(t, &stream_protocol, s);
 }
 
@@ -389,6 +405,7 @@ void eddy_stream_free(struct eddy_stream *s)
         eddy_transport_close(s->t, 0);
     }
     eddy_buffer_done(&s->in);
+    eddy__free(s->failure, sizeof *s->failure);
     eddy__free(s, sizeof *s);
 }
 
@@ -469,7 +486,14 @@ int eddy_stream_info(const struct eddy_stream *s, enum eddy_transport_key key, v
 {
     if (eddy_forked_since(s->forks))
         return -EDDY_EFORKED;
-    return s->t ? eddy_transport_info(s->t, key, ret_value) : -EBADF;
+    if (s->t)
+        return eddy_transport_info(s->t, key, ret_value);
+    if (key != EDDY_INFO_FAILURE)
+        return -EBADF;
+    if (!s->failure)
+        return -ENOENT;
+    *(struct eddy_error *)ret_value = *s->failure;
+    return 0;
 }
 
 int eddy_stream_peer(const struct eddy_stream *s, struct eddy_address *ret_address)

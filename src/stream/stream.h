@@ -27,8 +27,9 @@ struct eddy_stream {
     struct eddy_wait *closer;
     void *into; /* received() goes here first; NULL: into `in` */
     size_t into_cap;
-    int fd;         /* told to who asks what a task waits for; -1: none */
-    int why;        /* of closed() */
+    struct eddy_error *failure; /* what its transport said of its end; NULL: nothing */
+    int fd;                     /* told to who asks what a task waits for; -1: none */
+    int why;                    /* of closed() */
     unsigned forks; /* eddy_forks where it was made: in a child of a fork it is the parent's */
     bool reading;   /* a call that reads is under way */
     bool writing;

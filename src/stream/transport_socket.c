@@ -56,6 +56,7 @@ struct socket_transport {
     bool pumping : 1;  /* in sent(): writes only queue */
     bool closing : 1;
     bool closed : 1; /* the last phase: only closed() is left */
+    bool sip : 1;    /* its reader pauses while there is more */
 };
 
 static_assert(sizeof(struct socket_transport) <= 320, "half of an idle connection's budget");
@@ -107,16 +108,20 @@ static size_t kept_len(const struct socket_transport *t)
     return t->kept.end - t->kept.start;
 }
 
-/* From the loop: hand over what was kept. */
+/* From the loop: hand over what was kept, a piece at a time, for it may be a megabyte and the next
+ * above may keep what it did not want yet. */
 static void deliver_kept(struct socket_transport *t)
 {
-    struct eddy_buffer kept = t->kept;
-    struct eddy_slice bytes = eddy_buffer_bytes(&kept);
+    char piece[16384];
 
-    t->kept = EDDY_BUFFER(KEPT_MAX);
-    if (t->base.protocol && t->base.protocol->received)
-        t->base.protocol->received(t->base.ctx, bytes.ptr, bytes.len);
-    eddy_buffer_done(&kept);
+    while (t->resumed && kept_len(t)) {
+        size_t len = kept_len(t) < sizeof piece ? kept_len(t) : sizeof piece;
+        memcpy(piece, t->kept.ptr + t->kept.start, len);
+        eddy_buffer_take(&t->kept, len);
+        eddy_buffer_release(&t->kept);
+        if (t->base.protocol && t->base.protocol->received)
+            t->base.protocol->received(t->base.ctx, piece, len);
+    }
 }
 
 /* The answer to a task's read that needs no operation; -EAGAIN: it does. */
@@ -202,6 +207,7 @@ static void lent(struct eddy_op *op, int res)
             if (more)
                 return;
         } else {
+            t->sip = true;
             if (!t->closing)
                 keep(t, op->lend.ptr, (size_t)res);
             if (t->resumed || t->reader)
@@ -217,6 +223,7 @@ static void lent(struct eddy_op *op, int res)
 static void start_lend(struct socket_transport *t)
 {
     eddy_op_lend(&t->in, t->fd, lent);
+    t->in.lend.sip = t->sip;
     t->in.ctx = t;
     if (eddy__op_submit(t->loop, &t->in)) {
         input_over(t, t->in.res);
@@ -439,8 +446,7 @@ static void settle(struct eddy_soon *soon)
 
     if (t->reader && !t->closing)
         serve_reader(t);
-    if (t->resumed && kept_len(t))
-        deliver_kept(t);
+    deliver_kept(t);
     if (t->resumed && !kept_len(t)) {
         if (t->input == INPUT_OPEN && !t->in.pending) {
             start_lend(t);
@@ -533,6 +539,12 @@ size_t eddy_transport_kept(const struct eddy_transport *base)
 
     assert(eddy_transport_is_socket(base));
     return kept_len(t);
+}
+
+void eddy__transport_sip(struct eddy_transport *t)
+{
+    if (eddy_transport_is_socket(t))
+        self(t)->sip = true;
 }
 
 bool eddy_transport_is_socket(const struct eddy_transport *t)

@@ -223,6 +223,7 @@ static const char *reason_text(const struct tls_filter *f, int reason)
     case SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS: return "no kind of signature in common";
     case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
         return "it showed no certificate, which .client_ca_file asks for";
+    case SSL_R_NO_APPLICATION_PROTOCOL: return "it speaks none of our .alpn";
     case SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC: return "a record was changed on the way";
     case SSL_R_DH_KEY_TOO_SMALL:
     case SSL_R_EE_KEY_TOO_SMALL: return "its key is too short";

@@ -11,12 +11,14 @@
  * drive() does the first two and calls nobody above, so a call from above may use it; settle()
  * does all, and runs from the loop.
  *
- * A failure is remembered, its alert is sent, and then the layer below is closed. While no
- * protocol stands above (eddy_tls_handshake) the filter stays, failed, for its owner to close.
+ * A failure is remembered, its alert is sent, and only then is anybody told, who might close at
+ * once, and the layer below closed. While no protocol stands above (eddy_tls_handshake) the filter
+ * stays, failed, for its owner to close.
  */
 #include "tls/filter.h"
 
 #include "base/memory.h"
+#include "stream/socket.h"
 
 #include <eddy/log.h>
 
@@ -175,13 +177,19 @@ static void push_writes(struct tls_filter *f)
         finish_below(f, f->writes.head);
 }
 
+/* The alert that explains a failure has yet to leave, if the layer below takes it. */
+static bool is_alerting(const struct tls_filter *f)
+{
+    return f->failure.code && f->busy && f->below && !f->closing && !f->out_error;
+}
+
 /* Whether the first write is over; then w->res is set. */
 static bool head_is_over(struct tls_filter *f)
 {
     struct eddy_write *w = f->writes.head;
     enum write_state enough = w && w->end ? WRITE_OVER : WRITE_ENCRYPTED;
 
-    if (!w)
+    if (!w || is_alerting(f))
         return false;
     w->res = f->closing ? -ECANCELED : f->out_error ? f->out_error : f->failure.code;
     if (w->res < 0)
@@ -226,8 +234,10 @@ static void drive(struct tls_filter *f)
     flush(f);
     if (f->shaken)
         push_writes(f);
+    /* No more ciphertext before what is here has been read: who reads a record at a time would be
+     * sent several for each. */
     bool want = f->below && !f->failure.code &&
-                (f->shaken ? f->resumed : eddy_list_is_empty(&f->in_line));
+                (f->shaken ? f->resumed && !held(&f->cipher) : eddy_list_is_empty(&f->in_line));
     if (want != f->below_resumed && f->below) {
         f->below_resumed = want;
         if (want)
@@ -355,7 +365,7 @@ static void wake_shaker(struct tls_filter *f)
 {
     struct eddy_wait *w = f->shaker;
 
-    if (!w || (!f->shaken && !f->failure.code && !f->closing))
+    if (!w || is_alerting(f) || (!f->shaken && !f->failure.code && !f->closing))
         return;
     f->shaker = NULL;
     eddy__wake(w, f->shaken ? 0 : f->failure.code ? f->failure.code : -EBADF);
@@ -379,8 +389,7 @@ void tls_settle(struct tls_filter *f)
         if (f->base.protocol->ended)
             f->base.protocol->ended(f->base.ctx);
     }
-    /* The alert that explains the failure leaves first, if the layer below takes it. */
-    if (f->failure.code && f->base.protocol && !f->closing && !(f->busy && f->below))
+    if (f->failure.code && f->base.protocol && !f->closing && !is_alerting(f))
         close_transport(&f->base, f->failure.code);
     if (f->told && f->out_error && !f->closing)
         close_transport(&f->base, f->out_error);
@@ -457,6 +466,10 @@ static int info(struct eddy_transport *t, enum eddy_transport_key key, void *ret
 
     if (key == EDDY_INFO_TLS)
         return tls_info(f, ret_value);
+    if (key == EDDY_INFO_FAILURE && f->failure.code) {
+        *(struct eddy_error *)ret_value = f->failure;
+        return 0;
+    }
     if (!f->below)
         return -ENOENT;
     int r = eddy_transport_info(f->below, key, ret_value);
@@ -561,6 +574,7 @@ int eddy_tls_wrap(struct eddy_tls *tls, struct eddy_transport *below, const char
         return r;
     }
     f->below = below;
+    eddy__transport_sip(below);
     eddy_transport_use(below, &below_protocol, f);
     drive(f);
     *ret_t = &f->base;

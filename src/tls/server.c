@@ -11,7 +11,7 @@
 #define TICKET_KEY_MS INT64_C(3600000)
 #define CERTS_MAX 10000
 
-/* Our first protocol that the client offers; none in common: none is used. */
+/* Our first protocol that the client offers; none in common: it is refused (RFC 7301 3.2). */
 static int choose_protocol(SSL *ssl, const unsigned char **ret, unsigned char *ret_len,
                            const unsigned char *offer, unsigned offer_len, void *ctx)
 {
@@ -21,7 +21,7 @@ static int choose_protocol(SSL *ssl, const unsigned char **ret, unsigned char *r
     (void)ssl;
     if (SSL_select_next_proto(&chosen, ret_len, tls->alpn, tls->alpn_len, offer, offer_len) !=
         OPENSSL_NPN_NEGOTIATED)
-        return SSL_TLSEXT_ERR_NOACK;
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
     *ret = chosen;
     return SSL_TLSEXT_ERR_OK;
 }

@@ -59,10 +59,12 @@ void reader_start(struct reader *r)
     struct call *c = call_new(r->d, lend ? reader_lent : reader_received, r);
 
     r->busy = 1;
-    if (lend)
+    if (lend) {
         eddy_op_lend(&c->op, r->fd, call_done);
-    else
+        c->op.lend.sip = roll(r, 2) == 0;
+    } else {
         eddy_op_recv(&c->op, r->fd, r->buf, 1 + roll(r, sizeof r->buf), call_done);
+    }
     if (call_submit(c)) {
         c->then(c, c->res);
     } else if (roll(r, 4) == 0) {

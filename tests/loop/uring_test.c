@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -341,6 +342,52 @@ EDDY_TEST(an_idle_connection_pins_no_buffer)
         EDDY_CHECK(w.lends[i]->ends == 0 && w.lends[i]->op.pending);
     crowd_close(&w);
     drive_close(d);
+}
+
+struct sip {
+    unsigned left; /* buffers until it pauses */
+    uint64_t got;
+    unsigned over;
+};
+
+static void sipped(struct call *c, int res)
+{
+    struct sip *s = c->ctx;
+
+    EDDY_CHECK(res > 0 && c->op.more);
+    s->got += (uint64_t)res;
+    if (--s->left == 0) {
+        EDDY_CHECK(call_cancel(c)); /* at once: the kernel has nothing of it */
+        EDDY_CHECK_ERR(c->res, -ECANCELED);
+        call_free(c);
+        s->over = 1;
+    }
+}
+
+DRIVER_TEST(one_that_sips_has_taken_no_more_when_it_pauses)
+{
+    static char text[30000];
+    uint64_t got = 0;
+    int fd[2];
+
+    if (!drive_pair(d, fd))
+        return;
+    text_fill(text, sizeof text, 0);
+    EDDY_CHECK_EQ(do_send(d, fd[0], text, sizeof text), 0 + (int)sizeof text);
+    for (unsigned i = 1; i < 3; i++) {
+        struct sip s = { .left = i };
+        struct call *c = call_new(d, sipped, &s);
+        int left;
+        eddy_op_lend(&c->op, fd[1], call_done);
+        c->op.lend.sip = true;
+        EDDY_CHECK(!call_submit(c));
+        drive_until(d, &s.over);
+        got += s.got;
+        EDDY_CHECK_EQ(ioctl(fd[1], FIONREAD, &left), 0);
+        EDDY_CHECK_EQ(left, sizeof text - got);
+    }
+    do_close(d, fd[0]);
+    do_close(d, fd[1]);
 }
 
 EDDY_TEST(a_full_completion_queue_loses_nothing)

@@ -144,6 +144,106 @@ EDDY_TEST(a_name_becomes_a_secured_stream)
     }
 }
 
+struct greet_args {
+    struct eddy_listener *door;
+    struct eddy_tls *tls;
+    struct eddy_error *why;
+};
+
+/* Tells one client who it is, or remembers why it could not. */
+static int greet(struct greet_args *a)
+{
+    EDDY_OWN(eddy_stream) s = NULL;
+    struct eddy_address peer = { .len = 0 };
+    char text[EDDY_ADDRESS_TEXT];
+
+    int r = eddy_tls_accept(a->tls, a->door, &s);
+    if (r == 0)
+        r = eddy_stream_peer(s, &peer);
+    if (r == 0)
+        r = eddy_write_text(s, eddy_address_format(&peer, text, sizeof text));
+    if (r == 0)
+        r = eddy_stream_finish(s);
+    if (r < 0 && s)
+        EDDY_CHECK_EQ(eddy_stream_info(s, EDDY_INFO_FAILURE, a->why), 0);
+    return r;
+}
+EDDY_TASK(greet);
+
+EDDY_TEST(the_connection_below_is_as_asked)
+{
+    struct eddy_proxy header = { .version = 2 };
+    EDDY_OWN(eddy_listener) door = NULL;
+    EDDY_OWN(eddy_stream) s = NULL;
+    struct eddy_error err = { 0 };
+    struct eddy_address at;
+    char text[EDDY_ADDRESS_TEXT], told[EDDY_ADDRESS_TEXT] = "";
+
+    make_certificates();
+    EDDY_OWN(eddy_tls) server = server_of(EDDY_OPT(tls_server, .cert_file = "us.pem"));
+    EDDY_OWN(eddy_tls) client = client_of(EDDY_OPT(tls_client, .ca_file = "us.pem"));
+    EDDY_CHECK_EQ(eddy_address_parse("203.0.113.9:1234", 0, &header.source, NULL), 0);
+    EDDY_CHECK_EQ(eddy_address_parse("192.0.2.1:443", 0, &header.destination, NULL), 0);
+    if (!EDDY_CHECK_EQ(
+            eddy_listen("127.0.0.1:0", EDDY_OPT(listen, .proxy = EDDY_PROXY_REQUIRED), &door), 0) ||
+        !EDDY_CHECK_EQ(eddy_listener_address(door, &at), 0))
+        return;
+    EDDY_SCOPE(tasks, .timeout_ms = 10000);
+    EDDY_GO(&tasks, greet, .door = door, .tls = server, .why = &err);
+    int r = eddy_tls_connect(
+        client, eddy_address_format(&at, text, sizeof text),
+        EDDY_OPT(tls_connect, .connect = EDDY_OPT(connect, .proxy_header = &header), .error = &err),
+        &s);
+    if (!EDDY_CHECK_EQ(r, 0)) {
+        EDDY_CHECK_FAIL("%s", err.text);
+        return;
+    }
+    EDDY_CHECK_EQ(eddy_stream_info(s, EDDY_INFO_FAILURE, &err), -ENOENT);
+    EDDY_CHECK_EQ(eddy_read_exactly(s, told, strlen("203.0.113.9:1234")), 0);
+    EDDY_CHECK_STR(told, "203.0.113.9:1234");
+    EDDY_CHECK_EQ(eddy_join(&tasks), 0);
+    /* What is the whole job's is not taken from there; what cannot be had is told. */
+    EDDY_OWN(eddy_stream) none = NULL;
+    EDDY_CHECK_ERR(
+        eddy_tls_connect(client, text,
+                         EDDY_OPT(tls_connect, .error = &err,
+                                  .connect = EDDY_OPT(connect, .timeout_ms = 1, .source = "here")),
+                         &none),
+        -EINVAL);
+    EDDY_CHECK(strstr(err.text, "here") != NULL);
+}
+
+EDDY_TEST(why_a_stream_failed_is_told_as_a_text)
+{
+    EDDY_OWN(eddy_listener) door = NULL;
+    EDDY_OWN(eddy_stream) s = NULL;
+    struct eddy_error err = { 0 }, ours = { 0 }, theirs = { 0 };
+    char address[64], byte;
+
+    make_certificates();
+    EDDY_OWN(eddy_tls)
+    server = server_of(EDDY_OPT(tls_server, .cert_file = "us.pem", .client_ca_file = "us.pem"));
+    EDDY_OWN(eddy_tls) client = client_of(EDDY_OPT(tls_client, .ca_file = "us.pem"));
+    if (!open_door("127.0.0.1", &door, address, sizeof address))
+        return;
+    EDDY_SCOPE(tasks, .isolate = true);
+    EDDY_GO(&tasks, greet, .door = door, .tls = server, .why = &theirs);
+    /* In TLS 1.3 the client is done before it has been judged. */
+    if (!EDDY_CHECK_EQ(eddy_tls_connect(client, address, EDDY_OPT(tls_connect, .error = &err), &s),
+                       0))
+        return;
+    EDDY_CHECK_ERR(eddy_read(s, &byte, 1), -EDDY_ETLS);
+    EDDY_CHECK_EQ(eddy_stream_info(s, EDDY_INFO_FAILURE, &ours), 0);
+    EDDY_CHECK_ERR(ours.code, -EDDY_ETLS);
+    EDDY_CHECK(strstr(ours.text, "it wants a certificate of ours: .cert_file") != NULL);
+    (void)eddy_join(&tasks);
+    EDDY_CHECK(strstr(theirs.text, "it showed no certificate") != NULL);
+    /* Other ends have a number that says all. */
+    EDDY_CHECK_ERR(eddy_stream_info(s, EDDY_INFO_PEER, &byte), -EBADF);
+    eddy_stream_close(s);
+    EDDY_CHECK_EQ(eddy_stream_info(s, EDDY_INFO_FAILURE, &ours), 0);
+}
+
 EDDY_TEST(one_deadline_is_over_all_of_it)
 {
     EDDY_OWN(eddy_listener) door = NULL;

@@ -247,6 +247,43 @@ EDDY_TEST(versions_that_do_not_meet_are_told)
     }
 }
 
+EDDY_TEST(protocols_that_do_not_meet_are_told)
+{
+    static const struct {
+        const char *server, *client, *want; /* NULL: they do not meet */
+    } cases[] = {
+        { "h2,http/1.1", "http/1.1,h2", "h2" },
+        { "http/1.1", "h2,http/1.1", "http/1.1" },
+        { "http/1.1", "h2", NULL },
+        { "http/1.1", NULL, "" },
+        { NULL, "h2", "" },
+    };
+
+    make_certificates();
+    for (int version = EDDY_TLS_1_2; version <= EDDY_TLS_1_3; version++)
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            EDDY_OWN(eddy_tls)
+            server = server_of(
+                EDDY_OPT(tls_server, .cert_file = "good.pem", .alpn = cases[i].server));
+            EDDY_OWN(eddy_tls)
+            client = client_of(EDDY_OPT(tls_client, .ca_file = "root.pem", .alpn = cases[i].client,
+                                        .max_version = (enum eddy_tls_version)version));
+            struct secured s;
+            if (!secured_meet(client, server, "good.test", false, &s))
+                return;
+            bool ok = cases[i].want ? EDDY_CHECK_EQ(s.r[0], 0) && EDDY_CHECK_EQ(s.r[1], 0) &&
+                                          EDDY_CHECK_STR(s.info[0].alpn, cases[i].want) &&
+                                          EDDY_CHECK_STR(s.info[1].alpn, cases[i].want)
+                                    : EDDY_CHECK_ERR(s.r[0], -EDDY_ETLS) &&
+                                          EDDY_CHECK_ERR(s.r[1], -EDDY_ETLS) &&
+                                          EDDY_CHECK(strstr(s.err[0].text, "none of our .alpn")) &&
+                                          EDDY_CHECK(strstr(s.err[1].text, "none of our .alpn"));
+            if (!ok)
+                EDDY_CHECK_FAIL("case %zu: %s; %s", i, s.err[0].text, s.err[1].text);
+            secured_drop(&s);
+        }
+}
+
 static const char *shown(struct eddy_tls *server, struct eddy_tls *client, char buf[64])
 {
     struct secured s;

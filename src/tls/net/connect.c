@@ -23,7 +23,8 @@ struct job {
     const char *address;
     int64_t timeout_ms; /* negative: none */
     uint16_t default_port;
-    char host[HOST_MAX]; /* whom the certificate must be for */
+    char host[HOST_MAX];                        /* whom the certificate must be for */
+    const struct eddy_connect_options *connect; /* of the caller's; may be NULL */
     struct eddy_error *err;
 };
 
@@ -76,15 +77,27 @@ static int secure(struct job *job, struct eddy_transport *below, struct eddy_tra
     return 0;
 }
 
+/* The connection below, as the caller wants it, but for what is the whole job's. */
+static struct eddy_connect_options options_below(const struct job *job)
+{
+    struct eddy_connect_options o = { .size = sizeof o };
+
+    if (job->connect)
+        memcpy(&o, job->connect, job->connect->size < sizeof o ? job->connect->size : sizeof o);
+    o.size = sizeof o;
+    o.timeout_ms = job->timeout_ms;
+    o.default_port = job->default_port;
+    o.error = job->err;
+    return o;
+}
+
 static int connect_within(struct job *job, struct eddy_transport **ret)
 {
+    const struct eddy_connect_options o = options_below(job);
     struct eddy_transport *below = NULL;
     EDDY_SCOPE(patience, .timeout_ms = job->timeout_ms < 0 ? 0 : job->timeout_ms);
 
-    int r = eddy__connect_transport(job->address,
-                                    EDDY_OPT(connect, .timeout_ms = job->timeout_ms,
-                                             .default_port = job->default_port, .error = job->err),
-                                    &below);
+    int r = eddy__connect_transport(job->address, &o, &below);
     if (r == 0)
         r = secure(job, below, ret);
     if (r == -ECANCELED && eddy_scope_expired(&patience))
@@ -127,6 +140,7 @@ int eddy_tls_connect(struct eddy_tls *tls, const char *address,
         .address = address,
         .timeout_ms = o.timeout_ms ? o.timeout_ms : TIMEOUT_MS,
         .default_port = o.default_port ? o.default_port : PORT_HTTPS,
+        .connect = o.connect,
         .err = o.error,
     };
     int r = eddy_loop_current() ? eddy__wait_check() : eddy__loop_refusal();
