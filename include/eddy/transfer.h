@@ -41,7 +41,7 @@ EDDY_BEGIN
  * @s:        borrowed until return
  * @f:        open for reading; borrowed until return
  * @offset:   where in the file, not negative
- * @len:      bytes at most; negative: to its end
+ * @len:      bytes at most; negative: to its end, where that is when it is called
  * @ret_sent: how many are known to be sent, also when it fails; may be NULL
  *
  * Suspends until the kernel (or the layer below) has all of it. Looks at its scope first. A file

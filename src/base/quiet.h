@@ -7,7 +7,7 @@
  *     eddy_quiet_end(&quiet, n == -EPIPE);
  *
  * For calls that take no MSG_NOSIGNAL. The signal is this thread's, so it is blocked for the call and
- * taken back; one that was pending before stays.
+ * taken back; one that was pending before, which only a signal that was blocked before can be, stays.
  */
 #ifndef EDDY_BASE_QUIET_H
 #define EDDY_BASE_QUIET_H
@@ -27,8 +27,10 @@ static inline void eddy_quiet_begin(struct eddy_quiet *q)
 
     sigemptyset(&pipe);
     sigaddset(&pipe, SIGPIPE);
-    sigpending(&q->pending);
+    sigemptyset(&q->pending);
     pthread_sigmask(SIG_BLOCK, &pipe, &q->before);
+    if (sigismember(&q->before, SIGPIPE))
+        sigpending(&q->pending);
 }
 
 static inline void eddy_quiet_end(struct eddy_quiet *q, bool raised)

@@ -15,6 +15,7 @@
 #include <eddy/transfer.h>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PIECE ((size_t)1 << 20)
@@ -94,8 +95,19 @@ static ssize_t send_piece(int to, int from, int64_t at, size_t len)
 
     eddy_quiet_begin(&quiet);
     ssize_t n = eddy__sys.sendfile(to, from, at, len);
-    eddy_quiet_end(&quiet, true); /* it may have sent some before */
+    eddy_quiet_end(&quiet, n < (ssize_t)len); /* it may have sent some before */
     return n;
+}
+
+/* What is behind @at, so that no look for more is needed; without a size, as in /proc: as if it were
+ * endless. */
+static int64_t rest_of(int fd, int64_t at)
+{
+    struct stat about;
+
+    if (fstat(fd, &about) < 0 || !S_ISREG(about.st_mode) || about.st_size <= at)
+        return INT64_MAX - at;
+    return about.st_size - at;
 }
 
 /* -EOPNOTSUPP, with nothing sent: not by this way. */
@@ -104,6 +116,8 @@ static int send_direct(struct eddy_stream *s, struct eddy_file *f, int64_t at, i
 {
     int to = own_socket(s), r = to < 0 ? -EOPNOTSUPP : 0;
 
+    if (r == 0 && len == INT64_MAX - at)
+        len = rest_of(f->fd, at);
     while (r == 0 && *sent < len) {
         size_t piece = len - *sent < (int64_t)PIECE ? (size_t)(len - *sent) : PIECE;
         r = have_cached(f->fd, at + *sent, piece);
@@ -229,7 +243,7 @@ static ssize_t splice_quietly(int from, int to, size_t len)
 
     eddy_quiet_begin(&quiet);
     ssize_t n = eddy__sys.splice(from, to, len);
-    eddy_quiet_end(&quiet, true); /* it may have sent some before */
+    eddy_quiet_end(&quiet, n < (ssize_t)len); /* it may have sent some before */
     return n;
 }
 

@@ -412,6 +412,43 @@ EDDY_TEST(a_pipe_without_readers_is_an_error_and_no_signal)
     sigaction(SIGPIPE, &before, NULL);
 }
 
+static bool sigpipe_is_pending(void)
+{
+    sigset_t set;
+
+    sigpending(&set);
+    return sigismember(&set, SIGPIPE) == 1;
+}
+
+/* Who blocks the signal keeps the one that somebody has sent, and gets none of ours. */
+EDDY_TEST(a_blocked_sigpipe_stays_as_it_was)
+{
+    const struct timespec now = { .tv_sec = 0 };
+    sigset_t pipe_set, before;
+
+    if (is_sim())
+        return;
+    sigemptyset(&pipe_set);
+    sigaddset(&pipe_set, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe_set, &before);
+    for (int pending = 0; pending < 2; pending++) {
+        struct job j;
+        int fd[2];
+        if (pipe(fd) < 0)
+            abort();
+        close(fd[0]);
+        if (pending)
+            raise(SIGPIPE);
+        eddy_op_write(&j.f, fd[1], "x", 1, -1, job_done);
+        job_start(&j);
+        EDDY_CHECK_ERR(job_end(&j), -EPIPE);
+        EDDY_CHECK_EQ(sigpipe_is_pending(), pending);
+        do_close(fd[1]);
+    }
+    (void)sigtimedwait(&pipe_set, NULL, &now);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 /* A kernel that knows no RWF_NOWAIT, or not of these. */
 static ssize_t pread_old(int fd, void *buf, size_t len, int64_t offset, int flags)
 {
