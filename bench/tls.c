@@ -97,6 +97,8 @@ static int one(const struct drive_args *a, char *buf, size_t cap)
     a->figures->resumed += info.resumed;
     while ((n = eddy_read(s, buf, cap)) > 0)
         a->figures->bytes += (uint64_t)n;
+    if (n < 0 && n != -EDDY_EEOF) /* some servers end without saying so in TLS */
+        return fail("drive: read", eddy_strerror((int)n)) - 2;
     a->figures->requests++;
     return 0;
 }
