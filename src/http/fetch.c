@@ -86,6 +86,8 @@ static int fetch_on(struct eddy_fetch_job *job, struct eddy_client_conn *conn)
         if (r == 0)
             r = exchange(job, conn->stream);
     }
+    if ((r == -EDDY_ETLS || r == -EDDY_ECERT) && conn->stream)
+        (void)eddy_stream_info(conn->stream, EDDY_INFO_FAILURE, job->err); /* else it has none */
     if (r == 0 && job->keep)
         eddy_client_give_back(conn);
     else

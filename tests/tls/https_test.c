@@ -188,6 +188,30 @@ EDDY_TEST(who_cannot_be_verified_is_not_asked)
     }
 }
 
+/* In TLS 1.3 the client's handshake is over before the server has judged it. */
+EDDY_TEST(who_is_refused_after_the_handshake_is_told_why)
+{
+    EDDY_CHECK(cert_make("good.pem", "IP:127.0.0.1", NULL, -1, 30));
+    EDDY_OWN(eddy_tls) theirs = NULL;
+    EDDY_OWN(eddy_tls) ours = client_tls("good.pem");
+    struct server s = { .answer = hi };
+    struct eddy_error err = { 0 };
+    EDDY_AUTO(eddy_response) page = { 0 };
+
+    EDDY_CHECK_EQ(eddy_tls_server_new(
+                      EDDY_OPT(tls_server, .cert_file = "good.pem", .client_ca_file = "good.pem"),
+                      &theirs, &err),
+                  0);
+    s.tls = theirs;
+    EDDY_SCOPE(servers, .isolate = true);
+    EDDY_CHECK(start(&s, &servers));
+    EDDY_CHECK_ERR(eddy_fetch(s.url, EDDY_OPT(fetch, .tls = ours, .error = &err), &page),
+                   -EDDY_ETLS);
+    if (!EDDY_CHECK(strstr(err.text, ".cert_file")))
+        EDDY_CHECK_FAIL("it says: %s", err.text);
+    EDDY_CHECK_EQ(s.requests, 0);
+}
+
 EDDY_TEST(a_context_is_part_of_what_makes_connections_alike)
 {
     EDDY_CHECK(cert_make("good.pem", "IP:127.0.0.1", NULL, -1, 30));
