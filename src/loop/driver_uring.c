@@ -24,6 +24,9 @@
  * Received bytes are lent from one ring of buffers for all connections, so an idle connection
  * pins none. The kernel owns all of them but the one that done() is looking at.
  *
+ * At TCP's urgent mark the kernel's multishot receive may take what is before it for all there is:
+ * what is behind comes with the next bytes that arrive (seen on Linux 6.18; poll(2) calls it readable).
+ *
  * A timer that is set and cancelled in every wait costs the kernel more than a small answer. Timeouts
  * that are long become one TIMEOUT that stays in flight, set again only when something is due before
  * it would fire; firing early costs one turn.
