@@ -36,6 +36,7 @@
 #define EDDY_SIGNAL_H
 
 #include <eddy/common.h>
+#include <signal.h> /* SIGTERM and its like */
 
 EDDY_BEGIN
 
