@@ -66,7 +66,7 @@ EDDY_API const char *eddy_strerror(int code);
  * eddy_strerrorname() - the name of a code, as "ECONNRESET" or "EDDY_EURL"
  * @code: negative or positive
  *
- * Return: a constant name; "E?" for a code that is unknown.
+ * Return: a constant name; "0" for 0, "E?" for a code that is unknown.
  * Source: strerrorname_np(3).   Since: 0.1
  */
 EDDY_API const char *eddy_strerrorname(int code);

@@ -78,7 +78,7 @@ const char *eddy_strerrorname(int code)
 {
     code = positive(code);
     const struct row *row = row_of(code);
-    const char *name = row ? row->name : code ? libc_name(code) : NULL;
+    const char *name = row ? row->name : code ? libc_name(code) : "0";
 
     return name ? name : "E?";
 }

@@ -22,6 +22,7 @@ EDDY_TEST(errno_codes_have_libc_names_and_unknown_ones_a_question_mark)
     EDDY_CHECK_STR(eddy_strerrorname(-ECONNRESET), "ECONNRESET");
     EDDY_CHECK_STR(eddy_strerrorname(EAGAIN), "EAGAIN");
     EDDY_CHECK_STR(eddy_strerror(-ENOENT), strerror(ENOENT));
+    EDDY_CHECK_STR(eddy_strerrorname(0), "0");
     EDDY_CHECK_STR(eddy_strerrorname(-4999), "E?");
     EDDY_CHECK_STR(eddy_strerrorname(-5999), "E?");
     EDDY_CHECK_STR(eddy_strerrorname(INT_MIN), "E?");
