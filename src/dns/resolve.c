@@ -20,6 +20,8 @@ int dns_explain(struct eddy_error *err, int r, struct eddy_slice name, const cha
     if (r == -EDDY_ENONAME)
         return eddy_error_set(err, r, 0, "the name \"%.*s\" does not resolve: %s", len, name.ptr,
                               text);
+    if (r == -EDDY_ERESOLVER && !why && dns_room_is_lost(eddy__loop()))
+        text = "EDDY_NAMESERVERS is not a list of name servers: write 127.0.0.1:53,[::1]:53";
     const char *servers = r == -EDDY_ERESOLVER ? dns_room_servers(eddy__loop()) : "";
     return eddy_error_set(err, r, 0, "cannot look up \"%.*s\": %s%s%s%s", len, name.ptr, text,
                           *servers ? " (asked " : "", servers, *servers ? ")" : "");

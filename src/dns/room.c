@@ -232,6 +232,7 @@ int dns_room_channel(struct dns_room *room, struct dns_channel **ret_channel)
         .tries = (unsigned)or_else((int64_t)or_else(room->set.tries, tries), TRIES),
     };
     r = dns_channel_new(room->loop, &options, &room->channel);
+    room->lost = r == -EDDY_ERESOLVER && options.servers;
     if (r == 0)
         *ret_channel = room->channel;
     return r;
@@ -306,6 +307,13 @@ const char *dns_room_servers(const struct eddy_loop *loop)
     const struct dns_room *room = loop ? loop->slot[EDDY_SLOT_DNS] : NULL;
 
     return room && room->channel ? room->channel->servers : "";
+}
+
+bool dns_room_is_lost(const struct eddy_loop *loop)
+{
+    const struct dns_room *room = loop ? loop->slot[EDDY_SLOT_DNS] : NULL;
+
+    return room && room->lost;
 }
 
 /* --- the public calls ------------------------------------------------------------------------ */

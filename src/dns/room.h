@@ -131,6 +131,7 @@ struct dns_room {
     struct dns_sources sources;
     struct dns_hosts *hosts;     /* NULL: nothing in it */
     struct dns_channel *channel; /* NULL: none yet */
+    bool lost;                   /* see dns_room_is_lost() */
     struct eddy_list retired;    /* channels with questions that go on */
     /* The cache. */
     struct dns_entry **buckets;
@@ -149,6 +150,9 @@ int dns_room_of(struct eddy_loop *loop, struct dns_room **ret_room);
 
 /* Who is asked, as a text: "127.0.0.53"; "" where nobody was yet. */
 const char *dns_room_servers(const struct eddy_loop *loop);
+
+/* Whether $EDDY_NAMESERVERS makes no sense. (What eddy_dns_setup() is told it looks at itself.) */
+bool dns_room_is_lost(const struct eddy_loop *loop);
 
 /* Look at the files, at most once a second. -ENOMEM, -EDDY_ERESOLVER. */
 int dns_room_refresh(struct dns_room *room);

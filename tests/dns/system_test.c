@@ -209,6 +209,23 @@ static void sink(void *ctx, enum eddy_log_level level, const char *line)
         snprintf(told + strlen(told), sizeof told - strlen(told), "%s\n", line);
 }
 
+EDDY_TEST(servers_that_make_no_sense_are_told)
+{
+    struct eddy_addresses a;
+    EDDY_AUTO(eddy_records) mail = { 0 };
+    struct eddy_error err = { 0 };
+
+    setenv("EDDY_NAMESERVERS", "nonsense", 1);
+    EDDY_CHECK_ERR(eddy_resolve(EDDY_SLICE("a.test"), 80, EDDY_OPT(resolve, .error = &err), &a),
+                   -EDDY_ERESOLVER);
+    if (!EDDY_CHECK(strstr(err.text, "EDDY_NAMESERVERS is not a list")))
+        EDDY_CHECK_FAIL("%s", err.text);
+    err.text[0] = '\0';
+    EDDY_CHECK_ERR(eddy_lookup_mx("a.test", EDDY_OPT(lookup, .error = &err), &mail),
+                   -EDDY_ERESOLVER);
+    EDDY_CHECK(strstr(err.text, "EDDY_NAMESERVERS is not a list"));
+}
+
 EDDY_TEST(other_sources_are_the_systems)
 {
     struct eddy_addresses a;
