@@ -26,6 +26,7 @@
  *  rule                                                            test
  *  --------------------------------------------------------------  ---------------------------
  *  Leaving a scope cancels what still runs in it and waits for it  leaving_cancels_and_waits
+ *  Leaving it before its block is fine, it is left once            leaving_twice_is_leaving_once
  *  eddy_join() waits without cancelling                            join_waits_without_cancelling
  *  The first child that fails cancels its siblings ...             first_failure_cancels_siblings
  *  ... and the body's next wait                                    first_failure_cancels_body
@@ -147,6 +148,7 @@ struct eddy_scope {
  *   -ENOMEM   no stack, or over the scope's loop's bound
  *   -EINVAL   args over 1 KiB, a stack over 64 MiB
  *   -EDEADLK  the scope was entered in a callback   -EDDY_EFORKED  it is the parent process's
+ *   -EBADF    the scope was left
  * Source: trio's start_soon.   Since: 0.1
  */
 EDDY_API int eddy_go(struct eddy_scope *scope, const struct eddy_task_type *type, const void *args,
@@ -175,9 +177,10 @@ EDDY_API int eddy_join(struct eddy_scope *scope);
 EDDY_API void eddy_scope_enter(struct eddy_scope *scope, const struct eddy_scope_options *options);
 
 /** eddy_scope_leave() - cancel what runs, wait for it, end the scope
- * @scope: the innermost one of this task
+ * @scope: the innermost one of this task; safe twice, so it may be left before its block is
  *
- * Suspends, and is not itself cancelled: children have been told, and they own what they hold.
+ * Suspends, and is not itself cancelled: children have been told, and they own what they hold. What
+ * is asked of it later is -EBADF.
  *
  * Return: nothing.   Source: libdill's hclose.   Since: 0.1 */
 EDDY_API void eddy_scope_leave(struct eddy_scope *scope);

@@ -338,6 +338,7 @@ void eddy_scope_leave(struct eddy_scope *scope)
     if (s->refused) {
         if (t) /* the parent's, in the child of a fork */
             t->scope = s->parent;
+        s->owner = NULL; /* the second time it has been left already */
         return;
     }
     assert(t && t->scope == s && "scopes are left in reverse order of entry");
@@ -349,6 +350,9 @@ void eddy_scope_leave(struct eddy_scope *scope)
     if (!s->refused) /* else a child has forked, and this is the child process */
         unlink_scope(s);
     t->scope = s->parent;
+    s->owner = NULL;
+    if (!s->refused)
+        s->refused = -EBADF;
 }
 
 /* --- ends asked for ---------------------------------------------------------------------------------------- */

@@ -49,6 +49,29 @@ EDDY_TEST(leaving_cancels_and_waits)
     EDDY_CHECK_EQ(ended, -ECANCELED);
 }
 
+EDDY_TEST(leaving_twice_is_leaving_once)
+{
+    int ended = UNSET, outer = UNSET;
+    EDDY_SCOPE(o, .timeout_ms = 0);
+
+    EDDY_GO(&o, sleeper, .ms = 1, .ended = &outer);
+    {
+        EDDY_SCOPE(s, .timeout_ms = 0);
+        EDDY_GO(&s, sleeper, .ms = 60000, .ended = &ended);
+        eddy_scope_cancel(&s);
+        EDDY_CHECK_EQ(eddy_sleep(1), -ECANCELED);
+        eddy_scope_leave(&s);
+        EDDY_CHECK_EQ(ended, -ECANCELED);
+        EDDY_CHECK_EQ(eddy_sleep(2), 0); /* in the outer one now */
+        EDDY_CHECK_EQ(EDDY_GO(&s, sleeper, .ms = 1, .ended = &ended), -EBADF);
+        EDDY_CHECK_EQ(eddy_join(&s), -EBADF);
+        eddy_scope_cancel(&s);
+        eddy_scope_leave(&s);
+    }
+    EDDY_CHECK_EQ(outer, 0);
+    EDDY_CHECK_EQ(eddy_join(&o), 0);
+}
+
 EDDY_TEST(join_waits_without_cancelling)
 {
     int a = UNSET, b = UNSET;
