@@ -102,7 +102,8 @@ struct eddy_scope {
 
 #ifndef __cplusplus
 
-/* Make a typed trampoline, so that no function is called through a pointer of another type. */
+/* Behind `static int fn(struct fn_args *a)`: makes a typed trampoline, so that no function is called
+ * through a pointer of another type. The struct is named after the function, and may be empty. */
 #define EDDY_TASK(fn)                                                                              \
     static int fn##_call(void *args)                                                               \
     {                                                                                              \
