@@ -311,6 +311,10 @@ EDDY_API void eddy_task_set_name(const char *name);
  * and to what a signal's frame needs. A task's record and arguments, half a KiB with small ones,
  * lie in it. Only what is touched takes memory, so a large size costs address space, not memory.
  *
+ * The guard below has 16 KiB (4 and 8 below the two smallest): locals larger than that may step over
+ * it, into another task's stack, and nobody notices. Compile with -fstack-clash-protection, as `eddy
+ * run` does and pkg-config says, and it is hit, however large they are.
+ *
  * Stacks that no task has stay in a pool for the next ones, which keeps no more memory than
  * eddy_loop_options.stack_pool_bytes: what is over it after a burst, and what lies deep in a stack
  * that was used so once, is returned to the system a second later, while the loop turns.
