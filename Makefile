@@ -68,6 +68,7 @@ bench: build
 install: build
 	echo "eddy: installing into $(DESTDIR)$(PREFIX)"
 	DESTDIR='$(DESTDIR)' cmake --install build --prefix '$(PREFIX)' >build/install.log
+	$(if $(DESTDIR),,echo "eddy: if programs do not find libeddy.so, run ldconfig")
 
 clean:
 	echo "eddy: removing build/"

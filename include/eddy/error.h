@@ -25,7 +25,7 @@ EDDY_BEGIN
     X(EDDY_ERESOLVER, 5007, "the name server did not answer, or failed", 502)                      \
     X(EDDY_ETLS, 5008, "TLS failed", 502)                                                          \
     X(EDDY_ECERT, 5009, "the peer's certificate was refused", 502)                                 \
-    X(EDDY_EBACKEND, 5010, "no such backend, or it is not available here", 500)                    \
+    X(EDDY_EBACKEND, 5010, "no such backend, or not available here: see EDDY_BACKEND", 500)        \
     X(EDDY_ESYNTAX, 5011, "the text breaks its grammar", 400)                                      \
     X(EDDY_EDEPTH, 5012, "nested deeper than the limit", 400)                                      \
     X(EDDY_EHTTP, 5013, "the message breaks HTTP's rules", 400)                                    \

@@ -31,8 +31,8 @@ EDDY_TEST(an_unknown_backend_comes_out_of_every_call)
     EDDY_CHECK(strstr(err.text, eddy_strerror(-EDDY_EBACKEND)) != NULL);
     EDDY_CHECK_ERR(eddy_connect("127.0.0.1:1", EDDY_OPT(connect, .error = &err), &s),
                    -EDDY_EBACKEND);
-    EDDY_CHECK_STR(err.text, "cannot connect to 127.0.0.1:1: no such backend, or it is not "
-                             "available here");
+    EDDY_CHECK_STR(err.text, "cannot connect to 127.0.0.1:1: no such backend, or not available "
+                             "here: see EDDY_BACKEND");
     EDDY_CHECK_ERR(eddy_resolve(EDDY_SLICE("localhost"), 80, NULL, &found), -EDDY_EBACKEND);
     EDDY_CHECK_ERR(eddy_stream_pair(&s, &other), -EDDY_EBACKEND);
     EDDY_CHECK_ERR(eddy_file_open("/dev/null", O_RDONLY, 0, &f), -EDDY_EBACKEND);
