@@ -19,13 +19,9 @@
  */
 #include "base/memory.h"
 #include "loop/debug.h"
-#include "stream/socket.h"
-#include "stream/writes.h"
+#include "stream/socket_transport.h"
 
-#include <eddy/address.h>
-#include <eddy/buffer.h>
 #include <eddy/poller.h>
-#include <eddy/transport.h>
 
 /* All that a driver can have on the way when a LEND is cancelled: the ring's buffers. */
 #define KEPT_MAX ((size_t)8 << 20)
@@ -33,46 +29,7 @@
 /* Writes told of, one after the other, before everybody else has a turn. */
 #define WRITES_A_TURN 16
 
-enum input { INPUT_OPEN, INPUT_ENDED, INPUT_FAILED };
-
-struct socket_transport {
-    struct eddy_transport base; /* first */
-    struct eddy_loop *loop;
-    struct eddy_op in;
-    struct eddy_op out;
-    struct eddy_writes writes; /* leaves now when out.pending; NULL: nothing waits */
-    struct eddy_read *reader;  /* a task's read; the protocol is paused */
-    struct eddy_buffer kept;
-    struct eddy_soon soon;
-    struct told *told_peer; /* by a PROXY header; NULL: the kernel says */
-    int fd;
-    int why;           /* closing: for closed() */
-    int16_t in_error;  /* INPUT_FAILED */
-    int16_t out_error; /* what later writes get; 0: open */
-    uint8_t input;
-    bool told : 1; /* ended() was called */
-    bool resumed : 1;
-    bool in_asked : 1; /* in's cancel was asked for, its completion is on the way */
-    bool pumping : 1;  /* in sent(): writes only queue */
-    bool closing : 1;
-    bool closed : 1; /* the last phase: only closed() is left */
-    bool sip : 1;    /* its reader pauses while there is more */
-};
-
-static_assert(sizeof(struct socket_transport) <= 320, "half of an idle connection's budget");
-
-/* What a PROXY header said, and behind it the bytes of its extensions. */
-struct told {
-    struct eddy_proxy header;
-    char extensions[];
-};
-
 static void settle(struct eddy_soon *soon);
-
-static struct socket_transport *self(struct eddy_transport *t)
-{
-    return (struct socket_transport *)(void *)t;
-}
 
 static void settle_soon(struct socket_transport *t)
 {
@@ -233,7 +190,7 @@ static void start_lend(struct socket_transport *t)
 
 static void resume(struct eddy_transport *base)
 {
-    struct socket_transport *t = self(base);
+    struct socket_transport *t = socket_transport_of(base);
 
     if (t->resumed || t->closing)
         return;
@@ -256,7 +213,7 @@ static void cancel_input(struct socket_transport *t)
 
 static void pause_reading(struct eddy_transport *base)
 {
-    struct socket_transport *t = self(base);
+    struct socket_transport *t = socket_transport_of(base);
 
     if (!t->resumed || t->closing)
         return;
@@ -266,7 +223,7 @@ static void pause_reading(struct eddy_transport *base)
 
 static bool read_into(struct eddy_transport *base, struct eddy_read *r)
 {
-    struct socket_transport *t = self(base);
+    struct socket_transport *t = socket_transport_of(base);
 
     assert(!t->resumed && !t->reader);
     r->res = t->closing ? -ECANCELED : read_from_state(t, r);
@@ -283,7 +240,7 @@ static bool read_into(struct eddy_transport *base, struct eddy_read *r)
 
 static bool cancel_read(struct eddy_transport *base, struct eddy_read *r)
 {
-    struct socket_transport *t = self(base);
+    struct socket_transport *t = socket_transport_of(base);
 
     assert(t->reader == r);
     if (t->in.pending && (t->in.kind == EDDY_OP_RECV || t->in.kind == EDDY_OP_POLL)) {
@@ -376,14 +333,14 @@ static bool write_or_queue(struct socket_transport *t, struct eddy_write *w)
 
 static bool write_bytes(struct eddy_transport *base, struct eddy_write *w)
 {
-    struct socket_transport *t = self(base);
+    struct socket_transport *t = socket_transport_of(base);
 
     return eddy_writes_refuse(&t->writes, w, false, t->closing) || write_or_queue(t, w);
 }
 
 static bool finish(struct eddy_transport *base, struct eddy_write *w)
 {
-    struct socket_transport *t = self(base);
+    struct socket_transport *t = socket_transport_of(base);
 
     return eddy_writes_refuse(&t->writes, w, true, t->closing) || write_or_queue(t, w);
 }
@@ -420,7 +377,7 @@ static void close_descriptor(struct socket_transport *t)
 
 static void close_transport(struct eddy_transport *base, int why)
 {
-    struct socket_transport *t = self(base);
+    struct socket_transport *t = socket_transport_of(base);
 
     if (t->closing)
         return;
@@ -466,44 +423,6 @@ static void settle(struct eddy_soon *soon)
         close_descriptor(t);
 }
 
-/* --- asking --------------------------------------------------------------------------------- */
-
-static int info_proxy(struct socket_transport *t, struct eddy_proxy *ret)
-{
-    struct eddy_driver *d = t->loop->driver;
-
-    if (!t->told_peer)
-        return -ENOENT;
-    *ret = t->told_peer->header;
-    return d->ops->address(d, t->fd, true, &ret->via.storage, &ret->via.len);
-}
-
-static int info(struct eddy_transport *base, enum eddy_transport_key key, void *ret_value)
-{
-    struct socket_transport *t = self(base);
-
-    if (key == EDDY_INFO_FD) {
-        *(int *)ret_value = t->fd;
-        return 0;
-    }
-    if (key == EDDY_INFO_BUFFERED) {
-        *(size_t *)ret_value = eddy_writes_bytes(&t->writes);
-        return 0;
-    }
-    if (key == EDDY_INFO_PROXY)
-        return info_proxy(t, ret_value);
-    if (key == EDDY_INFO_PEER && t->told_peer && t->told_peer->header.source.len) {
-        *(struct eddy_address *)ret_value = t->told_peer->header.source;
-        return 0;
-    }
-    if (key == EDDY_INFO_LOCAL || key == EDDY_INFO_PEER) {
-        struct eddy_driver *d = t->loop->driver;
-        struct eddy_address *a = ret_value;
-        return d->ops->address(d, t->fd, key == EDDY_INFO_PEER, &a->storage, &a->len);
-    }
-    return -ENOENT;
-}
-
 static const struct eddy_transport_ops socket_ops = {
     .size = sizeof(struct eddy_transport_ops),
     .name = "socket",
@@ -512,26 +431,10 @@ static const struct eddy_transport_ops socket_ops = {
     .write = write_bytes,
     .finish = finish,
     .close = close_transport,
-    .info = info,
+    .info = socket_info,
     .read = read_into,
     .cancel_read = cancel_read,
 };
-
-int eddy_transport_set_proxy(struct eddy_transport *base, const struct eddy_proxy *header)
-{
-    struct socket_transport *t = self(base);
-    struct told *told = eddy__alloc(sizeof *told + header->extensions.len);
-
-    assert(eddy_transport_is_socket(base) && !t->told_peer);
-    if (!told)
-        return -ENOMEM;
-    told->header = *header;
-    if (header->extensions.len)
-        memcpy(told->extensions, header->extensions.ptr, header->extensions.len);
-    told->header.extensions.ptr = told->extensions;
-    t->told_peer = told;
-    return 0;
-}
 
 size_t eddy_transport_kept(const struct eddy_transport *base)
 {
@@ -544,7 +447,7 @@ size_t eddy_transport_kept(const struct eddy_transport *base)
 void eddy__transport_sip(struct eddy_transport *t)
 {
     if (eddy_transport_is_socket(t))
-        self(t)->sip = true;
+        socket_transport_of(t)->sip = true;
 }
 
 bool eddy_transport_is_socket(const struct eddy_transport *t)
