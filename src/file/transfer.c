@@ -96,7 +96,7 @@ static ssize_t send_piece(int to, int from, int64_t at, size_t len)
     eddy_quiet_begin(&quiet);
     ssize_t n = eddy__sys.sendfile(to, from, at, len);
     eddy_quiet_end(&quiet, n < (ssize_t)len); /* it may have sent some before */
-    return n;
+    return eddy_op_result(n);
 }
 
 /* What is behind @at, so that no look for more is needed; without a size, as in /proc: as if it were
@@ -129,6 +129,7 @@ static int send_direct(struct eddy_stream *s, struct eddy_file *f, int64_t at, i
         if (n == -EAGAIN) {
             r = stream_wait_room(s);
         } else if (n <= 0) {
+            eddy_transport_lost(s->t, (int)n);
             return !*sent && is_refused(n) ? -EOPNOTSUPP : (int)n;
         } else {
             *sent += n;
@@ -244,7 +245,7 @@ static ssize_t splice_quietly(int from, int to, size_t len)
     eddy_quiet_begin(&quiet);
     ssize_t n = eddy__sys.splice(from, to, len);
     eddy_quiet_end(&quiet, n < (ssize_t)len); /* it may have sent some before */
-    return n;
+    return eddy_op_result(n);
 }
 
 /* What lies in the pipe to @to. */
@@ -261,6 +262,8 @@ static int drain(int pipe, int fd, struct eddy_stream *to, size_t *len)
             r = n < 0 ? (int)n : -EPIPE;
         else
             *len -= (size_t)n;
+        if (n < 0 && to->t)
+            eddy_transport_lost(to->t, (int)n);
     }
     return r;
 }
@@ -275,7 +278,9 @@ static int forward_piece(struct eddy_stream *from, int in, struct eddy_stream *t
         n = stream_read_more(from, NULL, 0);
         return n < 0 ? (int)n : from->t ? 1 : stream_gone(from);
     }
-    if (n <= 0)
+    if (n == 0)
+        return eddy_transport_end(from->t);
+    if (n < 0)
         return is_refused(n) ? -EOPNOTSUPP : (int)n;
     size_t left = (size_t)n;
     int r = drain(pipe[0], out, to, &left);

@@ -117,6 +117,8 @@ static ssize_t send_first(struct eddy_stream *s, const void *bytes, size_t len, 
         if (fd < 0)
             return fd;
         ssize_t n = send_once(fd, bytes, len, fds, count);
+        if (n < 0 && n != -EAGAIN)
+            eddy_transport_lost(s->t, (int)n);
         if (n != -EAGAIN)
             return n;
         r = stream_wait_room(s);
@@ -196,6 +198,8 @@ static ssize_t receive(struct eddy_stream *s, int fd, struct iovec iov, int *fds
     }
     for (;;) {
         ssize_t n = receive_once(s, fd, iov, fds, most, ret_count);
+        if (n == 0)
+            return eddy_transport_end(s->t);
         if (n != -EAGAIN)
             return n;
         n = stream_read_more(s, NULL, 0);

@@ -21,6 +21,13 @@ EDDY_PRIVATE void eddy__transport_sip(struct eddy_transport *t);
 /* Bytes that @base, over a socket, has received and not delivered. */
 size_t eddy_transport_kept(const struct eddy_transport *base);
 
+/* A write past @base, over a socket, failed with @error. Where that says that the connection is lost,
+ * nobody else will hear of it from the kernel: later writes fail with it, and so does the input. */
+void eddy_transport_lost(struct eddy_transport *base, int error);
+
+/* A read past @base, over a socket, came to a 0: 0 if it is the end, or why the connection was lost. */
+int eddy_transport_end(struct eddy_transport *base);
+
 /*
  * Two things that a socket's transport does besides, for tasks that make calls of their own on its
  * descriptor. A read with a NULL pointer is over, with a number over 0, when there is something to

@@ -15,7 +15,8 @@
  *
  * A failed write is told by that write and by all later ones. It does not end the input: what the
  * peer sent before it went is still delivered, then the input's own error or end closes the
- * connection.
+ * connection. The kernel tells the loss of a connection once, though, and to whoever calls next; it
+ * answers 0 from then on. Behind a write that was told, a 0 is therefore no end: see end_of_input().
  */
 #include "base/memory.h"
 #include "loop/debug.h"
@@ -38,16 +39,31 @@ static void settle_soon(struct socket_transport *t)
 
 /* --- input ---------------------------------------------------------------------------------- */
 
-/* The input operation is over, with @res: remember what that means. */
-static void input_over(struct socket_transport *t, int res)
+static bool is_loss(int error)
+{
+    return error == -ECONNRESET || error == -EDDY_EPEER_TIMEOUT || error == -EHOSTUNREACH ||
+           error == -ENETUNREACH;
+}
+
+/* What a 0 of the kernel means. A peer that had ended its output before is no such loss: EPIPE. */
+static int end_of_input(const struct socket_transport *t)
+{
+    return is_loss(t->out_error) ? t->out_error : 0;
+}
+
+/* The input operation is over, with @res: remember what that means; the result as it is told. */
+static int input_over(struct socket_transport *t, int res)
 {
     t->in_asked = false;
+    if (res == 0)
+        res = end_of_input(t);
     if (res == 0) {
         t->input = INPUT_ENDED;
     } else if (res < 0 && res != -ECANCELED) {
         t->input = INPUT_FAILED;
         t->in_error = (int16_t)res;
     }
+    return res;
 }
 
 static void keep(struct socket_transport *t, const char *bytes, size_t len)
@@ -114,7 +130,7 @@ static void read_done(struct eddy_op *op, int res)
     struct socket_transport *t = op->ctx;
 
     if (res <= 0)
-        input_over(t, res);
+        res = input_over(t, res);
     t->in_asked = false;
     if (t->reader)
         reader_done(t, res);
@@ -135,7 +151,7 @@ static bool start_recv(struct socket_transport *t, const struct eddy_read *r)
     if (!eddy__op_submit(t->loop, &t->in))
         return false;
     if (t->in.res <= 0)
-        input_over(t, t->in.res);
+        t->in.res = input_over(t, t->in.res);
     return true;
 }
 
@@ -250,7 +266,7 @@ static bool cancel_read(struct eddy_transport *base, struct eddy_read *r)
         if (!eddy__op_cancel(t->loop, &t->in))
             return false;
         if (t->in.res <= 0)
-            input_over(t, t->in.res);
+            t->in.res = input_over(t, t->in.res);
         t->in_asked = false;
         r->res = t->in.res;
     } else {
@@ -442,6 +458,25 @@ size_t eddy_transport_kept(const struct eddy_transport *base)
 
     assert(eddy_transport_is_socket(base));
     return kept_len(t);
+}
+
+void eddy_transport_lost(struct eddy_transport *base, int error)
+{
+    struct socket_transport *t = socket_transport_of(base);
+
+    assert(eddy_transport_is_socket(base));
+    if (is_loss(error) && !t->out_error)
+        t->out_error = (int16_t)error;
+}
+
+int eddy_transport_end(struct eddy_transport *base)
+{
+    struct socket_transport *t = socket_transport_of(base);
+
+    assert(eddy_transport_is_socket(base));
+    if (t->input == INPUT_OPEN)
+        return input_over(t, 0);
+    return t->input == INPUT_FAILED ? t->in_error : 0;
 }
 
 void eddy__transport_sip(struct eddy_transport *t)

@@ -390,6 +390,34 @@ EDDY_TEST(a_peer_that_is_gone)
     }
 }
 
+static ssize_t no_answer(int to, int from, int64_t at, size_t len)
+{
+    (void)to, (void)from, (void)at, (void)len;
+    return -ETIMEDOUT;
+}
+
+/* The kernel says so once; to a read behind it, it says 0. */
+EDDY_TEST(a_lost_connection_is_no_deadline_and_no_end)
+{
+    EDDY_OWN(eddy_file) f = a_file(1000);
+    struct eddy_stream *a[2], *b[2];
+    char byte;
+
+    if (strcmp(eddy_check_backend(), "sim") == 0)
+        return; /* no call of the kernel's */
+    ends(TCP, a);
+    ends(TCP, b);
+    eddy__sys.sendfile = no_answer;
+    EDDY_CHECK_ERR(eddy_send_file(a[0], f, 0, -1, NULL), -EDDY_EPEER_TIMEOUT);
+    eddy__sys.sendfile = eddy__sys_kernel.sendfile;
+    EDDY_CHECK_ERR(eddy_write(a[0], "x", 1), -EDDY_EPEER_TIMEOUT);
+    EDDY_CHECK_EQ(eddy_stream_close(a[1]), 0);
+    EDDY_CHECK_ERR(eddy_forward(a[0], b[0], NULL), -EDDY_EPEER_TIMEOUT);
+    EDDY_CHECK_ERR(eddy_read(a[0], &byte, 1), -EDDY_EPEER_TIMEOUT);
+    end_both(a);
+    end_both(b);
+}
+
 EDDY_TEST(one_writer_at_a_time)
 {
     EDDY_OWN(eddy_file) f = a_large_file();

@@ -229,6 +229,27 @@ EDDY_TEST(abort_resets_the_peer)
     EDDY_CHECK_ERR(eddy_read(server, buf, sizeof buf), -ECONNRESET);
 }
 
+/* The kernel tells a reset once, here to the writer; a reader must not take it for the end. */
+EDDY_TEST(a_reset_that_a_write_heard_of_is_no_end)
+{
+    EDDY_OWN(eddy_listener) door = NULL;
+    EDDY_OWN(eddy_stream) client = NULL;
+    EDDY_OWN(eddy_stream) server = NULL;
+    char buf[8];
+
+    if (is_sim()) /* settings change nothing there */
+        return;
+    EDDY_CHECK_EQ(eddy_listen("127.0.0.1:0", NULL, &door), 0);
+    if (!meet(door, EDDY_OPT(connect, .tcp = EDDY_OPT(tcp, .abort = EDDY_ON)), &client, &server))
+        return;
+    EDDY_CHECK_EQ(eddy_write(client, "half", 4), 0);
+    EDDY_CHECK_EQ(eddy_stream_close(client), 0);
+    EDDY_CHECK_ERR(eddy_write(server, "x", 1), -ECONNRESET);
+    ssize_t n = eddy_read(server, buf, sizeof buf);
+    EDDY_CHECK(n == 4 || n == -ECONNRESET); /* it may drop what was not read */
+    EDDY_CHECK_ERR(eddy_read(server, buf, sizeof buf), -ECONNRESET);
+}
+
 /* Whether somebody answers on 127.0.0.1 at the port of @door. */
 static bool is_open_to_ipv4(struct eddy_listener *door)
 {
