@@ -25,7 +25,8 @@ int socket_info(struct eddy_transport *base, enum eddy_transport_key key, void *
         return 0;
     }
     if (key == EDDY_INFO_BUFFERED) {
-        *(size_t *)ret_value = eddy_writes_bytes(&t->writes);
+        size_t cut = t->out.pending && t->writes.head ? (size_t)t->writes.head->scratch[0] : 0;
+        *(size_t *)ret_value = eddy_writes_bytes(&t->writes) + cut;
         return 0;
     }
     if (key == EDDY_INFO_PROXY)

@@ -27,6 +27,9 @@
 /* All that a driver can have on the way when a LEND is cancelled: the ring's buffers. */
 #define KEPT_MAX ((size_t)8 << 20)
 
+/* A write that no result could tell of, over INT32_MAX bytes, leaves by so many. */
+#define PART ((size_t)1 << 30)
+
 /* Writes told of, one after the other, before everybody else has a turn. */
 #define WRITES_A_TURN 16
 
@@ -280,6 +283,56 @@ static bool cancel_read(struct eddy_transport *base, struct eddy_read *r)
 
 static void sent(struct eddy_op *op, int res);
 
+/* Whether the result of one SEND could not say that all of @w has left. */
+static bool is_too_long(const struct eddy_write *w)
+{
+    size_t total = 0;
+
+    for (unsigned i = 0; i < w->count; i++) {
+        if (w->iov[i].iov_len > INT32_MAX - total)
+            return true;
+        total += w->iov[i].iov_len;
+    }
+    return false;
+}
+
+/* Begin an operation for @w. True: over at once, its result is in out.res. In parts: scratch[1] is
+ * the piece that leaves, and scratch[0] what was cut off from it meanwhile. */
+static bool start_send(struct socket_transport *t, struct eddy_write *w)
+{
+    w->scratch[0] = w->scratch[1] = NULL;
+    if (!w->iov) {
+        eddy_op_poll(&t->out, t->fd, EDDY_WRITABLE, sent);
+    } else if (is_too_long(w)) {
+        struct iovec *v = w->iov;
+        while (!v->iov_len)
+            v++;
+        if (v->iov_len > PART) {
+            w->scratch[0] = (void *)(v->iov_len - PART);
+            v->iov_len = PART;
+        }
+        w->scratch[1] = v;
+        eddy_op_send(&t->out, t->fd, v, 1, sent);
+    } else {
+        eddy_op_send(&t->out, t->fd, w->iov, w->count, sent);
+    }
+    t->out.ctx = t;
+    return eddy__op_submit(t->loop, &t->out);
+}
+
+/* The operation of @w is over with @res: whether @w is, too. */
+static bool is_sent(struct eddy_write *w, int res)
+{
+    struct iovec *v = w->scratch[1];
+
+    if (res < 0 || !v)
+        return true;
+    v->iov_base = (char *)v->iov_base + v->iov_len;
+    v->iov_len = (size_t)w->scratch[0];
+    w->scratch[0] = NULL;
+    return false;
+}
+
 /* Begin @w. True: over at once, w->res is set. */
 static bool start_write(struct socket_transport *t, struct eddy_write *w)
 {
@@ -290,14 +343,11 @@ static bool start_write(struct socket_transport *t, struct eddy_write *w)
         if (r == -ENOTCONN)
             r = -EPIPE; /* the peer has reset it */
     } else if (r == 0 && w->count) {
-        if (w->iov)
-            eddy_op_send(&t->out, t->fd, w->iov, w->count, sent);
-        else
-            eddy_op_poll(&t->out, t->fd, EDDY_WRITABLE, sent);
-        t->out.ctx = t;
-        if (!eddy__op_submit(t->loop, &t->out))
-            return false;
-        r = t->out.res;
+        do {
+            if (!start_send(t, w))
+                return false;
+            r = t->out.res;
+        } while (!is_sent(w, r));
     }
     if (r < 0 && !t->out_error)
         t->out_error = (int16_t)r;
@@ -327,12 +377,14 @@ static void pump(struct socket_transport *t, struct eddy_write *done)
 static void sent(struct eddy_op *op, int res)
 {
     struct socket_transport *t = op->ctx;
-    struct eddy_write *w = eddy_writes_shift(&t->writes);
+    struct eddy_write *w = NULL;
 
     if (res < 0 && !t->out_error)
         t->out_error = (int16_t)res;
-    w->res = res < 0 ? res : 0;
-
+    if (is_sent(t->writes.head, res)) {
+        w = eddy_writes_shift(&t->writes);
+        w->res = res < 0 ? res : 0;
+    }
     pump(t, w);
 }
 

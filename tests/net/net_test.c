@@ -12,9 +12,11 @@
 #include <eddy/log.h>
 #include <eddy/net.h>
 #include <eddy/task.h>
+#include <eddy/unix.h>
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -473,4 +475,49 @@ EDDY_TEST(no_failed_allocation_crashes_or_leaks)
         EDDY_CHECK(fired || r == 0);
         settle();
     }
+}
+
+struct count_args {
+    struct eddy_stream *s;
+    uint64_t *ret_count;
+    char *ret_last; /* 4 bytes */
+};
+
+static int count(struct count_args *a)
+{
+    static char buf[1 << 20];
+    ssize_t n;
+
+    while ((n = eddy_read(a->s, buf, sizeof buf)) > 0) {
+        *a->ret_count += (uint64_t)n;
+        if (n >= 4)
+            memcpy(a->ret_last, buf + n - 4, 4);
+    }
+    return (int)n;
+}
+EDDY_TASK(count);
+
+/* More than the result of one operation could say. */
+EDDY_TEST(a_write_may_have_over_2_gib)
+{
+    const size_t len = ((size_t)2 << 30) + 5;
+    EDDY_OWN(eddy_stream) a = NULL;
+    EDDY_OWN(eddy_stream) b = NULL;
+    uint64_t arrived = 0;
+    char last[4] = "";
+
+    if (is_sim() || !EDDY_CHECK_EQ(eddy_unix_pair(&a, &b), 0))
+        return;
+    void *zeros = mmap(NULL, len, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (zeros == MAP_FAILED)
+        return; /* no room for so many addresses */
+    struct iovec iov[] = { { "head", 4 }, { "", 0 }, { zeros, len }, { "0123456789tail", 14 } };
+    EDDY_SCOPE(s, .timeout_ms = 60000);
+    EDDY_GO(&s, count, .s = b, .ret_count = &arrived, .ret_last = last);
+    EDDY_CHECK_EQ(eddy_writev(a, iov, 4), 0);
+    EDDY_CHECK_EQ(eddy_stream_finish(a), 0);
+    EDDY_CHECK_EQ(eddy_join(&s), 0);
+    EDDY_CHECK_EQ(arrived, len + 18);
+    EDDY_CHECK_MEM(last, 4, "tail", 4);
+    munmap(zeros, len);
 }
