@@ -99,25 +99,12 @@ static ssize_t send_piece(int to, int from, int64_t at, size_t len)
     return eddy_op_result(n);
 }
 
-/* What is behind @at, so that no look for more is needed; without a size, as in /proc: as if it were
- * endless. */
-static int64_t rest_of(int fd, int64_t at)
-{
-    struct stat about;
-
-    if (fstat(fd, &about) < 0 || !S_ISREG(about.st_mode) || about.st_size <= at)
-        return INT64_MAX - at;
-    return about.st_size - at;
-}
-
 /* -EOPNOTSUPP, with nothing sent: not by this way. */
 static int send_direct(struct eddy_stream *s, struct eddy_file *f, int64_t at, int64_t len,
                        int64_t *sent)
 {
     int to = own_socket(s), r = to < 0 ? -EOPNOTSUPP : 0;
 
-    if (r == 0 && len == INT64_MAX - at)
-        len = rest_of(f->fd, at);
     while (r == 0 && *sent < len) {
         size_t piece = len - *sent < (int64_t)PIECE ? (size_t)(len - *sent) : PIECE;
         r = have_cached(f->fd, at + *sent, piece);
@@ -162,6 +149,21 @@ static int send_buffered(struct eddy_stream *s, struct eddy_file *f, int64_t at,
     return r;
 }
 
+/* What is behind @at when it is asked: what is written behind it meanwhile is not of it, and no look
+ * for more is needed. Without a size, as in /proc: as if it were endless. */
+static int64_t rest_of(struct eddy_file *f, int64_t at)
+{
+    struct stat about = { .st_mode = S_IFREG };
+
+    if (eddy_file_is_simulated())
+        about.st_size = eddy_file_size(f);
+    else if (fstat(f->fd, &about) < 0)
+        return INT64_MAX - at;
+    if (!S_ISREG(about.st_mode) || about.st_size <= at)
+        return INT64_MAX - at;
+    return about.st_size - at;
+}
+
 int eddy_send_file(struct eddy_stream *s, struct eddy_file *f, int64_t offset, int64_t len,
                    int64_t *ret_sent)
 {
@@ -172,7 +174,7 @@ int eddy_send_file(struct eddy_stream *s, struct eddy_file *f, int64_t offset, i
         r = offset < 0 ? -EINVAL : s->writing ? -EBUSY : stream_gone(s);
     if (r == 0) {
         if (len < 0 || len > INT64_MAX - offset)
-            len = INT64_MAX - offset;
+            len = rest_of(f, offset);
         r = send_direct(s, f, offset, len, &sent);
         if (r == -EOPNOTSUPP)
             r = send_buffered(s, f, offset, len, &sent);
