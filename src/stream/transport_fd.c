@@ -25,6 +25,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -42,6 +43,16 @@ void fd_settle_soon(struct fd_transport *t)
 
 /* --- input ---------------------------------------------------------------------------------- */
 
+/* Whether what is read from is the connection that was lost: given twice, or once and duplicated. */
+static bool is_lost(const struct fd_transport *t)
+{
+    struct stat in, out;
+
+    return eddy_writes_is_loss(t->out_error) &&
+           (t->in == t->out || (fstat(t->in, &in) == 0 && fstat(t->out, &out) == 0 &&
+                                in.st_dev == out.st_dev && in.st_ino == out.st_ino));
+}
+
 /* The READ is over: remember what that means; the result as it is told. */
 static int read_over(struct fd_transport *t)
 {
@@ -49,6 +60,8 @@ static int read_over(struct fd_transport *t)
 
     if (res == -EIO && t->in_tty)
         res = 0; /* the other end of a pseudo-terminal is gone */
+    else if (res == 0 && is_lost(t))
+        res = t->out_error;
     t->in_asked = false;
     if (res == 0) {
         t->input = FD_ENDED;

@@ -16,7 +16,7 @@
  * A failed write is told by that write and by all later ones. It does not end the input: what the
  * peer sent before it went is still delivered, then the input's own error or end closes the
  * connection. The kernel tells the loss of a connection once, though, and to whoever calls next; it
- * answers 0 from then on. Behind a write that was told, a 0 is therefore no end: see end_of_input().
+ * answers 0 from then on. Behind a write that was told, a 0 is therefore no end.
  */
 #include "base/memory.h"
 #include "loop/debug.h"
@@ -42,24 +42,12 @@ static void settle_soon(struct socket_transport *t)
 
 /* --- input ---------------------------------------------------------------------------------- */
 
-static bool is_loss(int error)
-{
-    return error == -ECONNRESET || error == -EDDY_EPEER_TIMEOUT || error == -EHOSTUNREACH ||
-           error == -ENETUNREACH;
-}
-
-/* What a 0 of the kernel means. A peer that had ended its output before is no such loss: EPIPE. */
-static int end_of_input(const struct socket_transport *t)
-{
-    return is_loss(t->out_error) ? t->out_error : 0;
-}
-
 /* The input operation is over, with @res: remember what that means; the result as it is told. */
 static int input_over(struct socket_transport *t, int res)
 {
     t->in_asked = false;
-    if (res == 0)
-        res = end_of_input(t);
+    if (res == 0 && eddy_writes_is_loss(t->out_error))
+        res = t->out_error;
     if (res == 0) {
         t->input = INPUT_ENDED;
     } else if (res < 0 && res != -ECANCELED) {
@@ -517,7 +505,7 @@ void eddy_transport_lost(struct eddy_transport *base, int error)
     struct socket_transport *t = socket_transport_of(base);
 
     assert(eddy_transport_is_socket(base));
-    if (is_loss(error) && !t->out_error)
+    if (eddy_writes_is_loss(error) && !t->out_error)
         t->out_error = (int16_t)error;
 }
 

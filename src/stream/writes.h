@@ -59,6 +59,14 @@ static inline size_t eddy_writes_bytes(const struct eddy_writes *q)
     return sum;
 }
 
+/* Whether a write's @error says that the connection is lost, both ways. The kernel says so once: a
+ * read behind it comes to 0, which is no end then. A peer that had ended its output is none: EPIPE. */
+static inline bool eddy_writes_is_loss(int error)
+{
+    return error == -ECONNRESET || error == -EDDY_EPEER_TIMEOUT || error == -EHOSTUNREACH ||
+           error == -ENETUNREACH;
+}
+
 /* From the loop: each is told that it was cancelled. */
 static inline void eddy_writes_cancel(struct eddy_writes *q)
 {

@@ -17,8 +17,11 @@
 #include <eddy/task.h>
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -244,6 +247,41 @@ EDDY_TEST(a_terminal_whose_other_end_is_gone_is_at_its_end)
     EDDY_CHECK_EQ(close(end[0]), 0);
     EDDY_CHECK_ERR(eddy_write_text(left, "x"), -EPIPE);
     EDDY_CHECK_EQ(eddy_read(left, buf, sizeof buf), 0);
+}
+
+/* A TCP socket whose peer has written "half" and reset the connection. */
+static int reset_socket(void)
+{
+    const struct linger at_once = { .l_onoff = 1 };
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    socklen_t len = sizeof at;
+    int door = socket(AF_INET, SOCK_STREAM, 0), peer = socket(AF_INET, SOCK_STREAM, 0);
+
+    if (bind(door, (struct sockaddr *)&at, len) < 0 || listen(door, 1) < 0 ||
+        getsockname(door, (struct sockaddr *)&at, &len) < 0 ||
+        connect(peer, (struct sockaddr *)&at, len) < 0 || write(peer, "half", 4) != 4 ||
+        setsockopt(peer, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) < 0)
+        abort();
+    int fd = accept(door, NULL, NULL);
+    close(peer);
+    close(door);
+    return fd;
+}
+
+/* The kernel tells a reset once, here to the writer; a reader must not take it for the end. */
+EDDY_TEST(a_reset_that_a_write_heard_of_is_no_end)
+{
+    if (is_sim())
+        return;
+    for (int twice = 0; twice < 2; twice++) {
+        EDDY_OWN(eddy_stream) s = NULL;
+        char buf[8];
+        int fd = reset_socket();
+        EDDY_CHECK_EQ(eddy_stream_of_fd(fd, twice ? dup(fd) : fd, NULL, &s), 0);
+        EDDY_CHECK_ERR(eddy_write(s, "x", 1), -ECONNRESET);
+        EDDY_CHECK_EQ(eddy_read(s, buf, sizeof buf), 4);
+        EDDY_CHECK_ERR(eddy_read(s, buf, sizeof buf), -ECONNRESET);
+    }
 }
 
 EDDY_TEST(a_pipe_without_readers_is_epipe_and_no_signal)
