@@ -220,6 +220,17 @@ int eddy_receive_file(struct eddy_stream *s, struct eddy_file *f, int64_t offset
 
 /* --- a stream to a stream ---------------------------------------------------------------------- */
 
+/* Write to @to what was read from @from. The scope may have ended behind the read: then nothing of it
+ * has gone, and it waits in @from. */
+static int pass_on(struct eddy_stream *from, struct eddy_stream *to, const char *bytes, size_t len)
+{
+    int r = eddy_write(to, bytes, len);
+
+    if ((r == -ECANCELED || r == -ETIMEDOUT) && (to->broken || stream_unread(from, bytes, len) < 0))
+        from->broken = true;
+    return r;
+}
+
 static int forward_buffered(struct eddy_stream *from, struct eddy_stream *to, int64_t *moved)
 {
     char *buffer = eddy__alloc(BUFFER);
@@ -229,11 +240,9 @@ static int forward_buffered(struct eddy_stream *from, struct eddy_stream *to, in
     while (n > 0 && r == 0) {
         n = eddy_read(from, buffer, BUFFER);
         if (n > 0)
-            r = eddy_write(to, buffer, (size_t)n);
+            r = pass_on(from, to, buffer, (size_t)n);
         if (n > 0 && r == 0)
             *moved += n;
-        if (n > 0 && r < 0)
-            failed(from, r, n);
     }
     if (buffer)
         eddy__free(buffer, BUFFER);
@@ -324,9 +333,9 @@ static int forward_held(struct eddy_stream *from, struct eddy_stream *to, int64_
     while (stream_held(from).len ||
            (from->t && eddy_transport_is_socket(from->t) && eddy_transport_kept(from->t))) {
         ssize_t n = eddy_read(from, buffer, sizeof buffer);
-        int r = n <= 0 ? (int)n : eddy_write(to, buffer, (size_t)n);
+        int r = n <= 0 ? (int)n : pass_on(from, to, buffer, (size_t)n);
         if (r < 0)
-            return failed(from, r, n > 0 ? n : 0);
+            return r;
         *moved += n;
     }
     return 0;

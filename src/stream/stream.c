@@ -322,6 +322,23 @@ ssize_t stream_read_more(struct eddy_stream *s, void *buf, size_t cap)
     return read_once(s, buf, cap);
 }
 
+int stream_unread(struct eddy_stream *s, const char *bytes, size_t len)
+{
+    struct eddy_buffer all = EDDY_BUFFER(IN_MAX);
+    struct eddy_slice held = stream_held(s);
+
+    int r = eddy_buffer_append(&all, bytes, len);
+    if (r == 0)
+        r = eddy_buffer_append(&all, held.ptr, held.len);
+    if (r < 0) {
+        eddy_buffer_done(&all);
+        return r;
+    }
+    eddy_buffer_done(&s->in);
+    s->in = all;
+    return 0;
+}
+
 int stream_wait_room(struct eddy_stream *s)
 {
     return write_or_finish(s, NULL, 1, false);

@@ -63,6 +63,10 @@ ssize_t stream_fill(struct eddy_stream *s);
 /* Why nothing can be done on @s any more, or 0. */
 int stream_gone(const struct eddy_stream *s);
 
+/* Give back the @len bytes that were read last: they are read again first. 0, -ENOMEM or -EDDY_ETOOBIG,
+ * and nothing changed. */
+int stream_unread(struct eddy_stream *s, const char *bytes, size_t len);
+
 /* A read within a call that reads: as eddy_read(). With NULL, over a socket and with nothing held:
  * only waits until it is readable; over 0, or the end or an error. Suspends. */
 ssize_t stream_read_more(struct eddy_stream *s, void *buf, size_t cap);
