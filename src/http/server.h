@@ -9,6 +9,7 @@
  *
  *   phase     x          what is awaited                      deadline
  *   IDLE      NULL       the first byte of a request          idle_timeout: closed silently
+ *    shaking             the handshake, before all that       head_timeout: closed silently
  *   HEAD      NULL       the rest of a head, kept in `in`     head_timeout, in all: 408
  *   BODY      receiving  the rest of a body                   body_timeout, in all: 408
  *   RUN       running    a handler that has suspended         handler_timeout: 503
@@ -147,6 +148,7 @@ struct eddy_server_conn {
     unsigned writes;              /* outputs in the transport's hands */
     uint8_t phase;                /* enum eddy_server_phase */
     bool reading;                 /* the transport is resumed */
+    bool shaking;                 /* a TLS handshake may be under way */
     bool waiting;                 /* served its share; `soon` goes on. No handler runs */
     bool ended;                   /* the client ended its input */
     bool closing;                 /* the last reply has been gathered */

@@ -8,6 +8,8 @@
  */
 #include "http/server.h"
 
+#include <eddy/tls_info.h>
+
 static void finish_done(struct eddy_write *w);
 
 static bool may_close(const struct eddy_server_conn *conn)
@@ -95,6 +97,24 @@ static void handler_timeout(struct eddy_server_conn *conn)
     }
 }
 
+/* The first thing that the head's time is spent on; -EAGAIN until it is done. */
+static bool is_shaking(struct eddy_server_conn *conn)
+{
+    struct eddy_tls_info info;
+
+    return eddy_transport_info(conn->t, EDDY_INFO_TLS, &info) == -EAGAIN;
+}
+
+/* True: it was the handshake's, which is done, and from now on the client is merely idle. */
+static bool handshake_was_in_time(struct eddy_server_conn *conn)
+{
+    if (!conn->shaking || is_shaking(conn))
+        return false;
+    conn->shaking = false;
+    eddy_server_conn_deadline(conn, conn->server->limits.idle_timeout_ms);
+    return true;
+}
+
 static void timer_fire(struct eddy_timer *t)
 {
     struct eddy_server_conn *conn = eddy_container_of(t, struct eddy_server_conn, timer);
@@ -107,6 +127,8 @@ static void timer_fire(struct eddy_timer *t)
     }
     switch ((enum eddy_server_phase)conn->phase) {
     case HTTP_IDLE:
+        if (handshake_was_in_time(conn))
+            return;
         server->stats.timeouts++;
         eddy_server_conn_close(conn, 0);
         return;
@@ -154,7 +176,7 @@ static unsigned time_of(const struct eddy_server_conn *conn, enum eddy_server_ph
     const struct eddy_http_limits *limits = &conn->server->limits;
 
     switch (phase) {
-    case HTTP_IDLE: return limits->idle_timeout_ms;
+    case HTTP_IDLE: return conn->shaking ? limits->head_timeout_ms : limits->idle_timeout_ms;
     case HTTP_HEAD: return limits->head_timeout_ms;
     case HTTP_BODY: return limits->body_timeout_ms;
     case HTTP_RUN: return limits->handler_timeout_ms;
@@ -260,6 +282,7 @@ static void on_received(void *ctx, const char *data, size_t len)
 
     if (conn->phase == HTTP_CLOSED)
         return;
+    conn->shaking = false;
     if (conn->in.start == conn->in.end) {
         size_t used = eddy_server_input(conn, data, len);
         data += used;
@@ -373,6 +396,7 @@ int eddy_server_conn_new(struct eddy_http_server *server, struct eddy_transport 
     server->stats.accepted++;
     server->stats.connections++;
     conn->phase = HTTP_IDLE;
+    conn->shaking = is_shaking(conn);
     eddy_server_conn_settle(conn);
     return 0;
 }

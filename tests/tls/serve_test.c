@@ -14,6 +14,7 @@
 #include <eddy/stream.h>
 #include <eddy/task.h>
 #include <eddy/tls.h>
+#include <eddy/tls_connect.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -205,4 +206,47 @@ EDDY_TEST(a_stop_answers_503_through_tls)
         EDDY_CHECK_EQ(stats.connections, 0);
     }
     house_close(&h);
+}
+
+/* Who is silent before the handshake has the head's time, who is silent behind it the idle time. */
+EDDY_TEST(a_handshake_has_the_time_of_a_head)
+{
+    struct eddy_http_server *server = NULL;
+    struct eddy_http_stats stats;
+    struct eddy_address at;
+    char address[EDDY_ADDRESS_TEXT], byte;
+
+    EDDY_CHECK(cert_make("shaken.pem", "IP:127.0.0.1", NULL, -1, 30));
+    EDDY_OWN(eddy_tls) ours = NULL;
+    EDDY_OWN(eddy_tls) theirs = NULL;
+    EDDY_OWN(eddy_listener) door = NULL;
+    EDDY_CHECK_EQ(eddy_tls_server_new(EDDY_OPT(tls_server, .cert_file = "shaken.pem"), &ours, NULL),
+                  0);
+    EDDY_CHECK_EQ(eddy_tls_client_new(EDDY_OPT(tls_client, .ca_file = "shaken.pem"), &theirs, NULL),
+                  0);
+    if (!EDDY_CHECK_EQ(eddy_listen("127.0.0.1:0", NULL, &door), 0) ||
+        !EDDY_CHECK_EQ(eddy_listener_address(door, &at), 0) ||
+        !EDDY_CHECK_EQ(eddy_http_serve(door, handle,
+                                       EDDY_OPT(http, .tls = ours, .limits.head_timeout_ms = 500,
+                                                .limits.idle_timeout_ms = 60000),
+                                       &server),
+                       0))
+        return;
+    eddy_disown(&door);
+    eddy_address_format(&at, address, sizeof address);
+    {
+        EDDY_OWN(eddy_stream) quiet = NULL;
+        EDDY_OWN(eddy_stream) silent = NULL;
+        EDDY_SCOPE(patience, .timeout_ms = 20000);
+        EDDY_CHECK_EQ(eddy_tls_connect(theirs, address, NULL, &quiet), 0);
+        EDDY_CHECK_EQ(eddy_connect(address, NULL, &silent), 0);
+        EDDY_CHECK_EQ(eddy_read(silent, &byte, 1), 0);
+        eddy_http_stats(server, &stats);
+        EDDY_CHECK_EQ(stats.timeouts, 1);
+        EDDY_CHECK_EQ(stats.connections, 1);
+        EDDY_CHECK_EQ(eddy_write_text(quiet, "GET / HTTP/1.0\r\n\r\n"), 0);
+        EDDY_CHECK_EQ(eddy_read(quiet, &byte, 1), 1);
+        EDDY_CHECK_EQ(byte, 'H');
+    }
+    eddy_http_server_free(server);
 }
