@@ -50,7 +50,9 @@
 #define HTTP_REQUESTS_A_TURN 64         /* of one connection; then others have theirs */
 #define HTTP_LINGER_MS 2000             /* how long we listen after our last reply */
 #define HTTP_LINGER_HARD_MS 250         /* the same once a stop's grace is over */
-#define HTTP_LINGER_BYTES ((size_t)65536)
+/* Thrown away meanwhile. Closing on a client in the middle of an upload resets the connection, and
+ * most read our answer only behind what they send: the time is the bound, this one is for floods. */
+#define HTTP_LINGER_BYTES ((size_t)64 << 20)
 #define HTTP_OUTPUT_IOV 32
 
 /* What a loop keeps for its servers, in EDDY_SLOT_SERVER. */
