@@ -174,8 +174,17 @@ static void drop_idle(struct eddy_client_conn *conn)
     forget(conn);
 }
 
+/* Its peer has sent the end, whatever stands before it and has yet to be read. */
+static bool has_hung_up(int fd)
+{
+    struct pollfd p = { .fd = fd, .events = POLLRDHUP };
+
+    return eddy__sys.poll(&p, 1, 0) != 0;
+}
+
 /* What the loop would tell us in its next turn: a peer that has ended it, or said what nobody asked
- * for, a moment ago. Under TLS bytes may be there by right (tickets), and the filter judges them. */
+ * for, a moment ago. Under TLS bytes may be there by right (tickets), and the filter judges them;
+ * but a close-notify is bytes, too, and then the end stands behind it. */
 static bool has_ended(const struct eddy_client_conn *conn)
 {
     char byte;
@@ -185,7 +194,9 @@ static bool has_ended(const struct eddy_client_conn *conn)
         eddy_transport_info(conn->transport, EDDY_INFO_FD, &fd) < 0 || fd < 0)
         return false;
     ssize_t n = eddy__sys.recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return n > 0 ? !conn->host->key.tls : n != -EAGAIN;
+    if (n > 0)
+        return !conn->host->key.tls || has_hung_up(fd);
+    return n != -EAGAIN;
 }
 
 /* --- turns ---------------------------------------------------------------------------------------- */

@@ -29,6 +29,7 @@ struct server {
     const char *answer;
     enum ending ending;
     unsigned connections, requests;
+    struct eddy_stream *peer; /* the last one, while it is served */
     char url[64];
 };
 
@@ -66,6 +67,7 @@ static int converse(struct converse_args *a)
         if (r < 0)
             return r;
     }
+    a->s->peer = peer;
     while (eddy_read_until(peer, EDDY_SLICE("\r\n\r\n"), head, sizeof head) > 0) {
         a->s->requests++;
         int r = eddy_write_text(peer, a->s->answer);
@@ -155,6 +157,26 @@ EDDY_TEST(a_verified_connection_is_used_and_used_again)
     }
     EDDY_CHECK_EQ(s.requests, 3);
     EDDY_CHECK_EQ(s.connections, 1);
+}
+
+/* Close-notify and the end have come, and the loop has not told yet. */
+EDDY_TEST(an_idle_connection_that_has_ended_is_not_used)
+{
+    EDDY_CHECK(cert_make("good.pem", "IP:127.0.0.1", NULL, -1, 30));
+    EDDY_OWN(eddy_tls) theirs = server_tls("good.pem");
+    EDDY_OWN(eddy_tls) ours = client_tls("good.pem");
+    struct server s = { .tls = theirs, .answer = hi };
+    EDDY_AUTO(eddy_response) first = { 0 };
+    EDDY_AUTO(eddy_response) second = { 0 };
+    EDDY_SCOPE(servers, .isolate = true);
+
+    EDDY_CHECK(start(&s, &servers));
+    EDDY_CHECK_EQ(eddy_fetch(s.url, EDDY_OPT(fetch, .tls = ours), &first), 0);
+    EDDY_CHECK_EQ(eddy_stream_finish(s.peer), 0);
+    /* A method that may not be repeated. */
+    EDDY_CHECK_EQ(eddy_fetch(s.url, EDDY_OPT(fetch, .tls = ours, .method = "POST"), &second), 0);
+    EDDY_CHECK_EQ(s.connections, 2);
+    EDDY_CHECK_EQ(s.requests, 2);
 }
 
 EDDY_TEST(who_cannot_be_verified_is_not_asked)
