@@ -63,6 +63,7 @@
  *  Detached, it lives on                          G a_detached_one_lives_on
  *  A pseudo-terminal is the child's, with a size  P a_child_has_a_terminal, P a_new_size_is_told
  *  Its end is the end of the stream               P the_childs_end_is_the_end
+ *  ... and of writing to it                       P writing_to_one_that_has_ended_fails
  *  The simulator has no processes                 S the_simulator_refuses
  *  A fork's child is told -EDDY_EFORKED           G the_child_of_a_fork_is_told
  */

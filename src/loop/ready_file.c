@@ -232,10 +232,14 @@ static void stop_waiting(struct ready_driver *r, struct eddy_op *op)
     (void)eddy_ready_update(r, op->fd, true);
 }
 
-static void try_again(struct ready_driver *r, struct eddy_op *op)
+static void try_again(struct ready_driver *r, struct eddy_op *op, unsigned events)
 {
     ssize_t n = move(eddy_file_op_of(op), try_bytes(r), RWF_NOWAIT);
 
+    /* A terminal whose other end is gone, and that is full: nobody will ever make room. */
+    if (op->kind == EDDY_OP_WRITE && (events & (EDDY_HANGUP | EDDY_WRITABLE)) == EDDY_HANGUP &&
+        (is_again(n) || n == -EOPNOTSUPP))
+        n = -EIO;
     if (is_again(n))
         return;
     stop_waiting(r, op);
@@ -267,7 +271,7 @@ void eddy_ready_files(struct ready_driver *r, int fd, unsigned events)
             op->state |= DUE;
     while ((op = next_due(r, fd))) {
         op->state = WAITING;
-        try_again(r, op);
+        try_again(r, op, events);
     }
 }
 

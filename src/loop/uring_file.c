@@ -73,6 +73,9 @@ unsigned eddy_uring_file_complete(struct eddy_uring *u, struct eddy_op *op, int 
 
     if (op->state & EDDY_URING_POLLING) {
         op->state = (uint8_t)(op->state & ~EDDY_URING_POLLING);
+        /* A terminal whose other end is gone, and that is full: nobody will ever make room. */
+        if (res > 0 && op->kind == EDDY_OP_WRITE && (res & (POLLHUP | POLLOUT)) == POLLHUP)
+            res = -EIO;
         if (res >= 0 && eddy_uring_go_on(u, op))
             return 0;
         res = cancelled ? -ECANCELED : res;

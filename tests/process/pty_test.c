@@ -110,3 +110,17 @@ EDDY_TEST(the_childs_end_is_the_end)
         EDDY_CHECK_ERR(eddy_process_wait(p, NULL), 0);
     }
 }
+
+/* It has room for 4 KiB and nobody who makes more. (select() tells of no hangup.) */
+EDDY_TEST(writing_to_one_that_has_ended_fails)
+{
+    static const char much[1 << 20];
+    EDDY_OWN(eddy_process) p = NULL;
+
+    if (is_sim() || strcmp(eddy_check_backend(), "select") == 0)
+        return;
+    EDDY_CHECK_ERR(eddy_process_spawn(SH("stty raw"), EDDY_OPT(process, .pty = true), &p), 0);
+    EDDY_CHECK_ERR(eddy_process_wait(p, NULL), 0);
+    EDDY_SCOPE(patience, .timeout_ms = 5000);
+    EDDY_CHECK_ERR(eddy_write(eddy_process_stdin(p), much, sizeof much), -EPIPE);
+}
