@@ -64,6 +64,7 @@
  *  A pseudo-terminal is the child's, with a size  P a_child_has_a_terminal, P a_new_size_is_told
  *  Its end is the end of the stream               P the_childs_end_is_the_end
  *  ... and of writing to it                       P writing_to_one_that_has_ended_fails
+ *  Once our end is closed it has no size          P a_terminal_that_was_closed_has_no_size
  *  The simulator has no processes                 S the_simulator_refuses
  *  A fork's child is told -EDDY_EFORKED           G the_child_of_a_fork_is_told
  */
@@ -309,7 +310,8 @@ EDDY_API struct eddy_stream *eddy_process_stderr(struct eddy_process *p);
  *
  * Does not suspend.
  *
- * Return: 0; -ENOTTY (it has no terminal of ours); -EINVAL; -EDDY_EFORKED.
+ * Return: 0; -ENOTTY (it has no terminal of ours, or a write to it that was cancelled has closed
+ * it); -EINVAL; -EDDY_EFORKED.
  * Source: ioctl_tty(2).   Since: 0.1 */
 EDDY_API int eddy_process_resize(struct eddy_process *p, unsigned short rows, unsigned short cols);
 

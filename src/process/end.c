@@ -62,14 +62,18 @@ int eddy_process_kill_group(struct eddy_process *p, int signo)
 int eddy_process_resize(struct eddy_process *p, unsigned short rows, unsigned short cols)
 {
     struct winsize size = { .ws_row = rows, .ws_col = cols };
+    int fd = -1;
 
     if (p->loop && eddy_loop_is_parents(p->loop))
         return -EDDY_EFORKED;
-    if (p->terminal < 0 || !p->streams[1])
+    if (!p->has_terminal || !p->streams[1])
         return -ENOTTY;
     if (!rows || !cols)
         return -EINVAL;
-    return eddy__sys.set_window_size(p->terminal, &size);
+    /* A stream that a cancelled write has broken gave its descriptor back: it may be another's. */
+    if (eddy_stream_info(p->streams[1], EDDY_INFO_FD, &fd) < 0 || fd < 0)
+        return -ENOTTY;
+    return eddy__sys.set_window_size(fd, &size);
 }
 
 /* --- the end ---------------------------------------------------------------------------------------------- */

@@ -43,12 +43,12 @@ struct eddy_process {
     struct eddy_stream *streams[3]; /* the parent's ends; with a terminal only the second */
     int64_t grace_ms;
     int64_t kill_ns; /* when the grace ends */
-    int terminal;    /* the second stream's descriptor; -1: no terminal */
     int result;      /* RUNS; or what a wait returns */
     pid_t pid;
     int pidfd;
     uint8_t ending;
     bool has_group;
+    bool has_terminal; /* the second stream is it */
     bool detached;
     bool waited; /* somebody has asked how it ended */
     bool over;

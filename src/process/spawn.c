@@ -162,7 +162,8 @@ static struct eddy_process *new_process(struct eddy_loop *loop,
         return NULL;
     p->loop = loop;
     p->result = RUNS;
-    p->pidfd = p->terminal = -1;
+    p->pidfd = -1;
+    p->has_terminal = o->pty;
     p->has_group = o->pty || o->group != EDDY_PROCESS_OUR_GROUP;
     p->detached = o->detach;
     p->grace_ms = o->grace_ms ? o->grace_ms : GRACE_MS;

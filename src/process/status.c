@@ -16,7 +16,7 @@ pid_t eddy_process_pid(const struct eddy_process *p)
 
 struct eddy_stream *eddy_process_stdin(struct eddy_process *p)
 {
-    return p->streams[p->terminal >= 0 ? 1 : 0];
+    return p->streams[p->has_terminal ? 1 : 0];
 }
 
 struct eddy_stream *eddy_process_stdout(struct eddy_process *p)

@@ -110,9 +110,9 @@ static int open_terminal(struct plan *plan, const struct eddy_process_options *o
     if (r >= 0)
         r = eddy__sys.set_window_size(plan->terminal[0], &size);
     if (r >= 0) {
-        p->terminal = plan->terminal[0];
+        int ours = plan->terminal[0];
         plan->terminal[0] = -1;
-        r = keep(p, STDOUT_FILENO, p->terminal, true, true);
+        r = keep(p, STDOUT_FILENO, ours, true, true);
     }
     if (r < 0)
         return eddy_error_set(plan->error, r, 0, "cannot run %.60s: no pseudo-terminal: %s",

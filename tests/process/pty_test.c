@@ -111,6 +111,33 @@ EDDY_TEST(the_childs_end_is_the_end)
     }
 }
 
+/* Its stream gave its descriptor back, which the next terminal has by now. */
+EDDY_TEST(a_terminal_that_was_closed_has_no_size)
+{
+    static const char much[1 << 20];
+    EDDY_OWN(eddy_process) deaf = NULL;
+    EDDY_OWN(eddy_process) next = NULL;
+
+    if (is_sim())
+        return;
+    EDDY_CHECK_ERR(eddy_process_spawn(SH("stty raw; echo up; trap '' HUP; sleep 1000"),
+                                      EDDY_OPT(process, .pty = true, .grace_ms = -1), &deaf),
+                   0);
+    EDDY_CHECK(comes(deaf, "up"));
+    {
+        EDDY_SCOPE(patience, .timeout_ms = 20);
+        EDDY_CHECK_ERR(eddy_write(eddy_process_stdin(deaf), much, sizeof much), -ETIMEDOUT);
+    }
+    EDDY_CHECK_ERR(eddy_sleep(20), 0);
+    EDDY_CHECK_ERR(eddy_process_spawn(SH("read a; stty size"),
+                                      EDDY_OPT(process, .pty = true, .rows = 30, .cols = 90),
+                                      &next),
+                   0);
+    EDDY_CHECK_ERR(eddy_process_resize(deaf, 7, 7), -ENOTTY);
+    EDDY_CHECK_ERR(eddy_write_text(eddy_process_stdin(next), "\n"), 0);
+    EDDY_CHECK(comes(next, "30 90"));
+}
+
 /* It has room for 4 KiB and nobody who makes more. (select() tells of no hangup.) */
 EDDY_TEST(writing_to_one_that_has_ended_fails)
 {
