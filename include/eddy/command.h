@@ -25,6 +25,7 @@
  *  A pipeline joins commands, all statuses told    a_pipeline_joins_commands
  *  ... and a failure to start one ends the others  one_that_cannot_start_ends_the_others
  *  ... and a thousand-line flow is not held up     a_long_flow_goes_through
+ *  ... and a file of errors holds those of all     errors_of_all_go_to_one_file
  *  Failures at every step leave nothing behind     every_failure_leaves_nothing_behind
  */
 #ifndef EDDY_COMMAND_H

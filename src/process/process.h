@@ -82,6 +82,9 @@ void plan_done(struct plan *plan);
 /* Open what the standard streams want, the parent's ends into @p. Suspends for files. */
 int streams_open(struct plan *plan, const struct eddy_process_options *o, struct eddy_process *p);
 
+/* What .in, .out or .err names, or /dev/null, for the child: a descriptor. Suspends. */
+int process_open_file(int which, const struct eddy_process_io *io);
+
 /* Of an end of ours, owned when 0 is returned. */
 int process_stream(int fd, bool in, bool out, struct eddy_stream **ret_stream);
 

@@ -17,6 +17,7 @@
 
 #include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 #define COMMANDS_MAX 64
 #define OUTPUT_MAX ((size_t)16 << 20)
@@ -152,11 +153,29 @@ static int open_streams(struct job *job, size_t i, struct eddy_process_options *
     return eddy_error_set(o->error, r, 0, "cannot run a command: no pipe: %s", eddy_strerror(r));
 }
 
+/* One open file for the errors of all: opened by each, they would write over each other. */
+static int open_errors(struct job *job)
+{
+    const struct eddy_process_io *err = &job->o->err;
+
+    if (job->count == 1 || !err->path ||
+        (err->kind != EDDY_IO_KIND_FILE && err->kind != EDDY_IO_KIND_APPEND))
+        return 0;
+    int r = process_open_file(STDERR_FILENO, err);
+    if (r < 0)
+        return eddy_error_set(job->o->error, r, 0, "cannot run a command: .err of it, %.50s: %s",
+                              err->path, eddy_strerror(r));
+    job->fds[2] = r;
+    return 0;
+}
+
 static int start_all(struct job *job, const char *const *const *commands)
 {
-    for (size_t i = 0; i < job->count; i++) {
+    int r = open_errors(job);
+
+    for (size_t i = 0; i < job->count && r == 0; i++) {
         struct eddy_process_options o = *job->o;
-        int r = open_streams(job, i, &o);
+        r = open_streams(job, i, &o);
         o.input = NULL; /* what follows is ours to do */
         o.input_len = o.max_output = 0;
         o.truncate = false;
@@ -165,11 +184,9 @@ static int start_all(struct job *job, const char *const *const *commands)
             r = eddy_process_spawn(commands[i], &o, &job->p[i]);
         close_at(&job->fds[0]);
         close_at(&job->fds[1]);
-        if (r < 0)
-            return r;
     }
     close_at(&job->fds[2]);
-    return 0;
+    return r;
 }
 
 /* --- to the end -------------------------------------------------------------------------------------------- */
@@ -291,6 +308,9 @@ static int run(const char *const *const *commands, size_t count,
     const char *wrong = what_is_wrong(&o, count);
     if (wrong)
         return eddy_error_set(o.error, -EINVAL, 0, "cannot run a command: %s", wrong);
+    r = eddy__sim_refuse(eddy__loop(), "processes");
+    if (r < 0)
+        return eddy_error_set(o.error, r, 0, "cannot run a command: %s", eddy_strerror(r));
     struct job *job = eddy__zalloc(sizeof *job);
     if (!job)
         return eddy_error_set(o.error, -ENOMEM, 0, "cannot run a command: out of memory");

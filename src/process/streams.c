@@ -52,7 +52,7 @@ static int open_pipe(struct plan *plan, int which, struct eddy_process *p)
     return keep(p, which, ends[written ? 1 : 0], !written, written);
 }
 
-static int open_file(struct plan *plan, int which, const struct eddy_process_io *io)
+int process_open_file(int which, const struct eddy_process_io *io)
 {
     int flags = O_RDONLY;
     struct eddy_file_op op;
@@ -63,7 +63,13 @@ static int open_file(struct plan *plan, int which, const struct eddy_process_io 
         flags = which == STDIN_FILENO ? O_RDONLY : O_WRONLY;
     eddy_op_open(&op, AT_FDCWD, io->kind == EDDY_IO_KIND_NULL ? "/dev/null" : io->path,
                  flags | O_NOCTTY, 0666, NULL);
-    int fd = eddy__op_wait(&op.op);
+    return eddy__op_wait(&op.op);
+}
+
+static int open_file(struct plan *plan, int which, const struct eddy_process_io *io)
+{
+    int fd = process_open_file(which, io);
+
     if (fd < 0)
         return fd;
     plan->own[which] = fd;

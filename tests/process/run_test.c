@@ -203,6 +203,32 @@ EDDY_TEST(a_pipeline_joins_commands)
     EDDY_CHECK_EQ(got.status.code, 0);
 }
 
+EDDY_TEST(errors_of_all_go_to_one_file)
+{
+    const char *const *const commands[] = { COMMAND("sh", "-c", "echo from the first >&2"),
+                                            COMMAND("sh", "-c", "cat; echo second >&2") };
+    EDDY_AUTO(eddy_process_result) got = { .out_cut = false };
+
+    if (is_sim())
+        return;
+    EDDY_CHECK_ERR(eddy_process_pipeline(commands, 2,
+                                         EDDY_OPT(process, .err = EDDY_IO_FILE("run-errors")), NULL,
+                                         &got),
+                   0);
+    EDDY_CHECK(got.err.ptr == NULL);
+    eddy_process_result_done(&got);
+    EDDY_CHECK_ERR(eddy_process_run(COMMAND("cat", "run-errors"), NULL, &got), 0);
+    EDDY_CHECK_STR(got.out.ptr, "from the first\nsecond\n");
+    eddy_process_result_done(&got);
+    struct eddy_error error = { .text = "" };
+    EDDY_CHECK_ERR(eddy_process_pipeline(
+                       commands, 2,
+                       EDDY_OPT(process, .err = EDDY_IO_FILE("no/such/folder"), .error = &error),
+                       NULL, &got),
+                   -ENOENT);
+    EDDY_CHECK(strstr(error.text, "no/such/folder") != NULL);
+}
+
 /* Whoever has had enough ends those before by SIGPIPE, which is at its default there. */
 EDDY_TEST(a_long_flow_goes_through)
 {
