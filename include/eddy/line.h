@@ -24,6 +24,7 @@
  *  It is bounded, the oldest go                           history_is_bounded
  *  Where there is no terminal lines are plainly read      lines_of_a_pipe_are_read_plainly
  *  The window may change its size                         a_window_may_change_its_size
+ *                                                         a_line_may_need_more_than_the_window
  *  Cancelled, the terminal is as it was, and the next     a_cancelled_read_restores_the_terminal
  *   read begins anew
  *  The simulator refuses it                               the_simulator_refuses_it

@@ -32,7 +32,8 @@ struct line_editor {
     locale_t before; /* the thread's, while libedit runs */
     wchar_t prompt[256];
     struct eddy_terminal_size size;
-    int why; /* a read ended without a line: 0 the end, or an error */
+    unsigned rows; /* that libedit was told of for this line: never fewer than before */
+    int why;       /* a read ended without a line: 0 the end, or an error */
     char bytes[64];
     size_t at, end; /* of what came, and no key was made of */
 };
@@ -97,6 +98,16 @@ static wchar_t *prompt_of(EditLine *edit)
     return editor_of(edit)->prompt;
 }
 
+static void tell_size(struct line_editor *e, const wchar_t *what, unsigned count)
+{
+    wchar_t text[16];
+
+    (void)swprintf(text, sizeof text / sizeof *text, L"%u", count);
+    el_wset(e->edit, EL_SETTC, what, text, NULL);
+}
+
+/* el_resize() keeps the cursor where it was, which in fewer rows may be outside of its memory. So
+ * the rows never become fewer while a line is edited; the next line begins with what they are. */
 static void look_at_size(struct line_editor *e)
 {
     struct eddy_terminal_size now;
@@ -105,7 +116,9 @@ static void look_at_size(struct line_editor *e)
         (now.columns == e->size.columns && now.rows == e->size.rows))
         return;
     e->size = now;
-    el_resize(e->edit);
+    e->rows = now.rows > e->rows ? now.rows : e->rows;
+    tell_size(e, L"li", e->rows);
+    tell_size(e, L"co", now.columns > 1 ? now.columns : 80);
 }
 
 /* 1: a key, 0: the end of input. Suspends. */
@@ -257,6 +270,7 @@ int line_editor_read(struct line_editor *e, const char *prompt, struct eddy_buff
         return r;
     set_prompt(e, prompt);
     (void)eddy_terminal_size(STDIN_FILENO, &e->size);
+    e->rows = e->size.rows ? e->size.rows : 24; /* what libedit takes for none */
     enter(e);
     if (!e->edit)
         r = make(e);

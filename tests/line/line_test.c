@@ -290,6 +290,29 @@ EDDY_TEST(a_window_may_change_its_size)
     finish(pty, pid);
 }
 
+/* 23 rows of it, in a window of three. */
+EDDY_TEST(a_line_may_need_more_than_the_window)
+{
+    struct winsize w = { .ws_row = 3, .ws_col = 80 };
+    int pty[2];
+    pid_t pid;
+
+    unsetenv("EDDY_HISTORY");
+    if (is_sim() || !begin(pty, &pid))
+        return;
+    for (int i = 0; i < 180; i++) {
+        type(pty[0], "123456789 ");
+        role_expect(pty[0], "9");
+    }
+    EDDY_CHECK_EQ(ioctl(pty[0], TIOCSWINSZ, &w), 0);
+    type(pty[0], "x");
+    role_expect(pty[0], "x");
+    type(pty[0], "\r");
+    role_expect(pty[0], "<EDDY_ETOOBIG>");
+    type(pty[0], "quit\r");
+    finish(pty, pid);
+}
+
 ROLE(cancelled)
 {
     EDDY_OWN(eddy_line) in = NULL;
