@@ -23,6 +23,7 @@
  *  History is offered, and kept in a file                 history_is_kept_in_a_file
  *  It is bounded, the oldest go                           history_is_bounded
  *  Where there is no terminal lines are plainly read      lines_of_a_pipe_are_read_plainly
+ *  A line over its bound is dropped, the next one comes   a_line_too_long_is_dropped
  *  The window may change its size                         a_window_may_change_its_size
  *                                                         a_line_may_need_more_than_the_window
  *  Cancelled, the terminal is as it was, and the next     a_cancelled_read_restores_the_terminal
@@ -74,7 +75,8 @@ EDDY_API int eddy_line_open(const struct eddy_line_options *options, struct eddy
  *
  * Return: 1: a line; 0: the end (Ctrl-D on an empty line); or negative:
  *   -EINTR         Ctrl-C: the line was given up; go on or stop
- *   -EDDY_ETOOBIG  longer than its bound         -EBUSY  another task reads
+ *   -EDDY_ETOOBIG  longer than its bound: it is dropped, and the next read is of the next line
+ *   -EBUSY         another task reads
  *   what eddy_read(), eddy_write(), eddy_terminal_raw() and writing the history file say; -EDEADLK,
  *   -ECANCELED, -ETIMEDOUT
  * Source: readline(3).   Since: 0.1

@@ -92,13 +92,35 @@ static int save(struct eddy_line *l)
 
 /* --- lines ------------------------------------------------------------------------------------ */
 
+/* The rest of a line that was too long, with its end. */
+static int skip_the_rest(struct eddy_line *l)
+{
+    char scrap[2048];
+
+    while (l->too_long) {
+        ssize_t n = eddy_read_until(l->in, EDDY_SLICE("\n"), scrap, sizeof scrap);
+        l->too_long = n == -EDDY_ETOOBIG;
+        if (n == -EDDY_ETOOBIG || n == -EDDY_EEOF) /* what came is taken: it has no end in it */
+            n = eddy_read(l->in, scrap, sizeof scrap);
+        if (n < 0) {
+            l->too_long = true;
+            return (int)n;
+        }
+    }
+    return 0;
+}
+
 static int read_plain(struct eddy_line *l)
 {
+    int r = skip_the_rest(l);
+    if (r < 0)
+        return r;
     EDDY_AUTO(eddy_lines) lines = eddy_lines(l->in, EDDY_OPT(lines, .max_bytes = l->max_bytes));
-
-    if (!eddy_lines_next(&lines))
+    if (!eddy_lines_next(&lines)) {
+        l->too_long = lines.status == -EDDY_ETOOBIG;
         return lines.status;
-    int r = eddy_buffer_append(&l->line, lines.line.ptr, lines.line.len);
+    }
+    r = eddy_buffer_append(&l->line, lines.line.ptr, lines.line.len);
     return r < 0 ? r : 1;
 }
 

@@ -19,6 +19,7 @@ struct eddy_line {
     size_t max_bytes;
     struct eddy_buffer line; /* the last one, and its end for the history's file */
     bool reading;
+    bool too_long; /* the rest of such a line is still to come, without a terminal */
 };
 
 /* editor.c. A terminal's lines; @in is read from. */

@@ -258,6 +258,31 @@ EDDY_TEST(lines_of_a_pipe_are_read_plainly)
     EDDY_CHECK_EQ(close(out[0]), 0);
 }
 
+EDDY_TEST(a_line_too_long_is_dropped)
+{
+    char got[300] = { 0 }, much[9001];
+    int in[2], out[2];
+    size_t len = 0;
+    ssize_t n;
+
+    unsetenv("EDDY_HISTORY");
+    if (is_sim() || !EDDY_CHECK_EQ(pipe2(in, O_CLOEXEC) + pipe2(out, O_CLOEXEC), 0))
+        return;
+    pid_t pid = role_start("tell", (int[]){ in[0], out[1], 2 }, -1);
+    EDDY_CHECK_EQ(close(out[1]) + close(in[0]), 0);
+    memset(much, 'x', sizeof much);
+    much[sizeof much - 1] = '\0';
+    type(in[1], much);
+    type(in[1], "\nnext\n");
+    type(in[1], much); /* and one without an end */
+    EDDY_CHECK_EQ(close(in[1]), 0);
+    while (len < sizeof got - 1 && (n = read(out[0], got + len, sizeof got - 1 - len)) > 0)
+        len += (size_t)n;
+    EDDY_CHECK_EQ(close(out[0]), 0);
+    EDDY_CHECK_EQ(role_end(pid), 0);
+    EDDY_CHECK(strncmp(got, "<EDDY_ETOOBIG>\n[next]\n<EDDY_ETOOBIG>\n{", 38) == 0);
+}
+
 EDDY_TEST(a_closed_input_is_told)
 {
     char got[100] = { 0 };
