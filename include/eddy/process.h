@@ -58,6 +58,7 @@
  *  eddy_process_stop() ends it and waits          G stop_asks_then_kills_and_waits
  *  In our group it alone is ended                 G in_our_group_it_alone_is_ended
  *  One that we may not kill is let go             G one_that_we_may_not_kill_is_let_go
+ *                                                 G nor_does_the_loops_end_wait_for_it
  *  Freed: killed and reaped without suspending    G a_freed_one_is_killed_and_reaped
  *  The loop's end reaps, too                      G the_loops_end_reaps
  *  Detached, it lives on                          G a_detached_one_lives_on

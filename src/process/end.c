@@ -86,16 +86,18 @@ void process_over(struct eddy_process *p)
     eddy__ward_leave(&p->ward);
 }
 
-/* One that has become another user's cannot be ended, and nobody waits until it ends by itself. */
-static void kill_now(struct eddy_process *p)
+/* One that has become another user's cannot be ended, and nobody waits until it ends by itself:
+ * false. */
+static bool kill_now(struct eddy_process *p)
 {
     p->ending = KILLED;
     (void)process_send(p, SIGKILL, true);
-    if (process_send(p, SIGKILL, false) == -EPERM) { /* it may have left its group */
-        eddy_log(EDDY_LOG_WARNING, "process %ld may not be killed by us: it is left alone",
-                 (long)p->pid);
-        eddy__ward_leave(&p->ward);
-    }
+    if (process_send(p, SIGKILL, false) != -EPERM) /* it may have left its group */
+        return true;
+    eddy_log(EDDY_LOG_WARNING, "process %ld may not be killed by us: it is left alone",
+             (long)p->pid);
+    eddy__ward_leave(&p->ward);
+    return false;
 }
 
 /* Somebody of its group lives, as far as can be told. */
@@ -118,7 +120,7 @@ static void grace_timer(struct eddy_timer *t)
     int64_t now = eddy_loop_clock(p->loop);
 
     if (now >= p->kill_ns)
-        kill_now(p);
+        (void)kill_now(p);
     if (p->result == RUNS)
         return; /* its own end comes next */
     if (p->ending == KILLED || !group_lives(p))
@@ -148,7 +150,7 @@ void process_end(struct eddy_process *p)
     p->ending = ASKED;
     p->kill_ns = eddy_loop_clock(p->loop) + p->grace_ms * 1000000;
     if (p->grace_ms < 0)
-        kill_now(p);
+        (void)kill_now(p);
     else if (process_send(p, SIGTERM, true) == 0 || p->result == RUNS)
         eddy__timer_start(p->loop, &p->grace,
                           p->result == RUNS ? p->kill_ns : eddy_loop_clock(p->loop), grace_timer);
@@ -198,7 +200,7 @@ void eddy_process_free(struct eddy_process *p)
     }
     process_free_streams(p);
     if (!p->over && !p->detached)
-        kill_now(p);
+        (void)kill_now(p);
     if (p->over || p->result != RUNS) {
         if (!p->over)
             process_over(p);
@@ -216,11 +218,10 @@ static void end_with_loop(struct eddy_process *p)
 
     process_unwatch(p);
     process_free_streams(p);
-    if (!p->detached)
-        kill_now(p);
+    bool is_killed = !p->detached && kill_now(p);
     if (p->result != RUNS)
         over_and_told(p);
-    else if (!p->detached)
+    else if (is_killed)
         process_look(p, true);
     else
         process_reaped(p, -ECHILD);

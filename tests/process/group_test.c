@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 void eddy_check_teardown(void)
@@ -287,6 +288,21 @@ EDDY_TEST(one_that_we_may_not_kill_is_let_go)
     EDDY_CHECK_EQ(setresuid(0, 0, 0), 0);
     EDDY_CHECK_EQ(kill(pid, SIGKILL), 0);
     EDDY_CHECK_ERR(eddy_process_wait(p, NULL), 0);
+    gone();
+}
+
+EDDY_TEST(nor_does_the_loops_end_wait_for_it)
+{
+    if (is_sim() || getuid() != 0)
+        return;
+    EDDY_OWN(eddy_process) p = ready("echo; exec sleep 10", OPTIONS(.grace_ms = 20));
+    pid_t pid = eddy_process_pid(p);
+    EDDY_CHECK_EQ(setresuid(65534, 65534, 0), 0);
+    eddy_loop_free(eddy_loop_current());
+    EDDY_CHECK_EQ(setresuid(0, 0, 0), 0);
+    EDDY_CHECK_ERR(eddy_process_wait(p, NULL), -ECHILD);
+    EDDY_CHECK_EQ(kill(pid, SIGKILL), 0);
+    EDDY_CHECK_EQ(waitpid(pid, NULL, 0), pid);
     gone();
 }
 
