@@ -27,6 +27,16 @@ struct eddy_timer {
     uint16_t slot;  /* where it stands, to clear the slot's bit when it leaves; in none: due */
 };
 
+/* The deadline @ms after @now_ns. What is longer than 73 years is as good as 73 years: so nothing that
+ * is reckoned with such a time overflows, a clock that stands at it included. */
+static inline int64_t eddy_deadline_ns(int64_t now_ns, int64_t ms)
+{
+    const int64_t longest_ns = INT64_C(1) << 61;
+    const int64_t ns = ms <= 0 ? 0 : ms < longest_ns / 1000000 ? ms * 1000000 : longest_ns;
+
+    return now_ns < INT64_MAX - ns ? now_ns + ns : INT64_MAX - 1;
+}
+
 /* 64^8 ticks are more than an int64_t of nanoseconds holds, so no deadline is out of range. */
 #define EDDY_WHEEL_LEVELS 8
 #define EDDY_WHEEL_SLOTS 64

@@ -124,7 +124,7 @@ static int fetch_within(struct eddy_fetch_job *job, struct eddy_client_pool *poo
     int64_t timeout_ms = job->options->timeout_ms > 0 ? job->options->timeout_ms : TIMEOUT_MS;
     struct eddy_scope scope;
 
-    job->deadline_ns = eddy_now_ns() + timeout_ms * 1000000;
+    job->deadline_ns = eddy_deadline_ns(eddy_now_ns(), timeout_ms);
     job->err->text[0] = '\0';
     eddy_scope_enter(&scope, EDDY_OPT(scope, .timeout_ms = timeout_ms));
     int r = fetch_in_turn(job, pool);

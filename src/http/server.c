@@ -177,7 +177,7 @@ static void begin_stop(struct eddy_http_server *server, int64_t grace_ms)
         stop_hard(server);
         return;
     }
-    int64_t deadline_ns = eddy_loop_clock(server->loop) + grace_ms * 1000000;
+    int64_t deadline_ns = eddy_deadline_ns(eddy_loop_clock(server->loop), grace_ms);
     if (!eddy_timer_is_armed(&server->grace) || server->grace.deadline_ns > deadline_ns)
         eddy__timer_start(server->loop, &server->grace, deadline_ns, grace_over);
 }

@@ -268,7 +268,7 @@ int eddy_loop_turn(struct eddy_loop *loop, int64_t timeout_ms)
         return -EDDY_EFORKED;
     if (loop->depth || loop->current)
         return eddy_debug_refused(loop);
-    return eddy__loop_iterate(loop, timeout_ms < 0 ? -1 : timeout_ms * 1000000);
+    return eddy__loop_iterate(loop, timeout_ms < 0 ? -1 : eddy_deadline_ns(0, timeout_ms));
 }
 
 int eddy_loop_run(struct eddy_loop *loop)
@@ -457,10 +457,8 @@ int eddy_alarm_new(void (*fn)(void *ctx), void *ctx, struct eddy_alarm **ret_ala
 
 void eddy_alarm_start(struct eddy_alarm *alarm, int64_t delay_ms)
 {
-    if (delay_ms < 0)
-        delay_ms = 0;
-    eddy__timer_start(alarm->loop, &alarm->timer, eddy_loop_clock(alarm->loop) + delay_ms * 1000000,
-                      alarm_fire);
+    eddy__timer_start(alarm->loop, &alarm->timer,
+                      eddy_deadline_ns(eddy_loop_clock(alarm->loop), delay_ms), alarm_fire);
 }
 
 void eddy_alarm_stop(struct eddy_alarm *alarm)

@@ -5,6 +5,7 @@
  * stay: they are few.
  */
 #include "base/memory.h"
+#include "base/wheel.h"
 #include "loop/sim.h"
 
 #include <string.h>
@@ -50,8 +51,8 @@ int eddy_sim_rule_add(struct sim *s, const struct eddy_sim_fault *fault)
         rule.fault.max_us = rule.fault.min_us;
     if (!rule.fault.error)
         rule.fault.error = fault->kind == EDDY_SIM_DISK ? -EIO : -EDDY_ERESOLVER;
-    rule.at_ns = SIM_START_NS + fault->at_ms * 1000000;
-    rule.until_ns = fault->until_ms ? SIM_START_NS + fault->until_ms * 1000000 : INT64_MAX;
+    rule.at_ns = eddy_deadline_ns(SIM_START_NS, fault->at_ms);
+    rule.until_ns = fault->until_ms ? eddy_deadline_ns(SIM_START_NS, fault->until_ms) : INT64_MAX;
 
     if (s->rule_count == s->rule_cap) {
         size_t cap = s->rule_cap ? s->rule_cap * 2 : 8;

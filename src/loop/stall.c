@@ -308,7 +308,7 @@ static int join(struct eddy_loop *loop, int64_t threshold_ns)
 
 int eddy_stall_watch(struct eddy_loop *loop, int64_t threshold_ms)
 {
-    const int64_t threshold_ns = (threshold_ms ? threshold_ms : THRESHOLD_MS) * 1000000;
+    const int64_t threshold_ns = eddy_deadline_ns(0, threshold_ms ? threshold_ms : THRESHOLD_MS);
 
     if (eddy_loop_is_parents(loop))
         return -EDDY_EFORKED;

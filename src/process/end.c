@@ -148,7 +148,7 @@ void process_end(struct eddy_process *p)
     if (p->over || p->ending != NOT_ASKED)
         return;
     p->ending = ASKED;
-    p->kill_ns = eddy_loop_clock(p->loop) + p->grace_ms * 1000000;
+    p->kill_ns = eddy_deadline_ns(eddy_loop_clock(p->loop), p->grace_ms);
     if (p->grace_ms < 0)
         (void)kill_now(p);
     else if (process_send(p, SIGTERM, true) == 0 || p->result == RUNS)

@@ -157,7 +157,7 @@ void eddy_scope_init(struct scope *s, struct eddy_loop *loop, struct scope *pare
         }
     }
     if (options && options->timeout_ms > 0) {
-        s->deadline_ns = eddy_loop_clock(loop) + options->timeout_ms * 1000000;
+        s->deadline_ns = eddy_deadline_ns(eddy_loop_clock(loop), options->timeout_ms);
         if (s->deadline_ns < s->nearest_ns)
             s->nearest_ns = s->deadline_ns;
         eddy__timer_start(loop, &s->timer, s->deadline_ns, on_deadline);
@@ -388,7 +388,7 @@ void eddy_scope_drain(struct eddy_scope *scope, int64_t grace_ms)
         s->draining = true;
         interrupt_all(s, -EDDY_EDRAINING);
     }
-    int64_t at = eddy_loop_clock(top->loop) + (grace_ms > 0 ? grace_ms : 0) * 1000000;
+    int64_t at = eddy_deadline_ns(eddy_loop_clock(top->loop), grace_ms);
     if (grace_ms <= 0)
         end(top, -ECANCELED);
     else if (at < top->deadline_ns) {

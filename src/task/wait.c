@@ -164,7 +164,7 @@ int eddy_sleep(int64_t ms)
         return r;
     struct sleeper s = { .wait = EDDY_WAIT(sleep_interrupted, "sleep") };
     struct eddy_loop *loop = eddy__loop();
-    eddy__timer_start(loop, &s.timer, eddy_loop_clock(loop) + ms * 1000000, slept);
+    eddy__timer_start(loop, &s.timer, eddy_deadline_ns(eddy_loop_clock(loop), ms), slept);
     return eddy__wait(&s.wait);
 }
 

@@ -4,6 +4,7 @@
 #include "tls/filter.h"
 
 #include "base/memory.h"
+#include "base/wheel.h"
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -141,7 +142,8 @@ static int keep_options(struct eddy_tls *tls, const struct eddy_tls_server_optio
     }
     tls->client_optional = o->client_optional;
     tls->no_resumption = o->no_resumption;
-    tls->ticket_key_ns = (o->ticket_key_ms > 0 ? o->ticket_key_ms : TICKET_KEY_MS) * 1000000;
+    tls->ticket_key_ns = eddy_deadline_ns(0,
+                                          o->ticket_key_ms > 0 ? o->ticket_key_ms : TICKET_KEY_MS);
     return r;
 }
 

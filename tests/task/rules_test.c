@@ -262,6 +262,25 @@ EDDY_TEST(own_deadline_is_etimedout)
     EDDY_CHECK_EQ(child, -ETIMEDOUT);
 }
 
+EDDY_TEST(a_time_without_end_is_long)
+{
+    static const int64_t times[] = { INT64_MAX, INT64_MAX / 2, INT64_MAX / 1000000 };
+
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+        int ended = UNSET;
+        EDDY_SCOPE(outer, .timeout_ms = times[i]);
+        EDDY_SCOPE(s, .timeout_ms = 5);
+        EDDY_GO(&s, sleeper, .ms = times[i], .ended = &ended);
+        EDDY_GO(&s, sleeper, .ms = 1);
+        eddy_scope_drain(&outer, times[i]);
+        EDDY_CHECK_EQ(eddy_sleep(1), 0);
+        EDDY_CHECK_EQ(ended, UNSET);
+        EDDY_CHECK_ERR(eddy_join(&s), -ETIMEDOUT);
+        EDDY_CHECK_ERR(ended, -ETIMEDOUT);
+        EDDY_CHECK(!eddy_scope_expired(&outer));
+    }
+}
+
 EDDY_TEST(outer_end_is_ecanceled)
 {
     EDDY_SCOPE(outer, .timeout_ms = 5);
