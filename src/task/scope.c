@@ -207,6 +207,8 @@ static void on_empty(struct eddy_soon *soon)
     void (*fn)(void *ctx) = s->on_empty;
     void *ctx = s->on_empty_ctx;
 
+    if (s->count || !eddy_list_is_empty(&s->wards)) /* somebody came meanwhile: told again */
+        return;
     unlink_scope(s);
     if (s->heap)
         eddy__free(s, sizeof(struct eddy_scope));
@@ -304,14 +306,18 @@ static void join_interrupted(struct eddy_wait *w, int why)
 
 static int wait_for_children(struct scope *s, bool interruptible)
 {
-    struct join join = { .wait = EDDY_WAIT(interruptible ? join_interrupted : NULL, "join"),
-                         .scope = s };
+    int r = 0;
 
-    if (s->count == 0 && (!s->leaving || eddy_list_is_empty(&s->wards)))
-        return 0;
-    assert(!s->joiner);
-    s->joiner = &join.wait;
-    return eddy__wait(&join.wait);
+    /* Once woken, look again: somebody may have started another child before this one ran. */
+    while (r >= 0 && (s->count || (s->leaving && !eddy_list_is_empty(&s->wards)))) {
+        struct join join = { .wait = EDDY_WAIT(interruptible ? join_interrupted : NULL, "join"),
+                             .scope = s };
+
+        assert(!s->joiner);
+        s->joiner = &join.wait;
+        r = eddy__wait(&join.wait);
+    }
+    return r;
 }
 
 int eddy_join(struct eddy_scope *scope)
@@ -441,9 +447,8 @@ void eddy__scope_close(struct eddy_scope *scope, void (*fn)(void *ctx), void *ct
     s->closing = true;
     s->on_empty = fn;
     s->on_empty_ctx = ctx;
-    if (s->count || !eddy_list_is_empty(&s->wards))
-        end(s, -ECANCELED);
-    else
+    end(s, -ECANCELED);
+    if (s->count == 0 && eddy_list_is_empty(&s->wards))
         eddy__soon(s->loop, &s->soon, on_empty);
 }
 

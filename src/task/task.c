@@ -242,7 +242,6 @@ int eddy_task_make(struct scope *s, const struct eddy_task_type *type, const voi
                    struct eddy_site site, const struct eddy_go_options *options,
                    struct eddy_task **ret_task)
 {
-    assert(!s->closing);
     if (s->refused)
         return s->refused;
     struct task_room *room = s->loop->slot[EDDY_SLOT_TASK]; /* there is one, or it were refused */

@@ -8,6 +8,7 @@
 #include "loop/loop.h"
 #include "task/wait.h"
 
+#include <eddy/event.h>
 #include <eddy/loop.h>
 #include <eddy/task.h>
 
@@ -464,6 +465,100 @@ EDDY_TEST(plain_code_turns_the_loop)
 static void count_up(void *ctx)
 {
     ++*(int *)ctx;
+}
+
+/* A task that starts others in the scope it was started in, at its first line and after a wait. */
+struct breeder_args {
+    struct eddy_scope *scope;
+    int more;
+    int *begun;
+    int *ended;
+};
+
+static int breeder(struct breeder_args *a);
+EDDY_TASK(breeder);
+
+static int breeder(struct breeder_args *a)
+{
+    ++*a->begun;
+    if (a->more)
+        EDDY_GO(a->scope, breeder, a->scope, a->more - 1, a->begun, a->ended);
+    int r = eddy_sleep(60000);
+    if (a->more)
+        EDDY_GO(a->scope, breeder, a->scope, a->more - 1, a->begun, a->ended);
+    ++*a->ended;
+    return r;
+}
+
+EDDY_TEST(children_start_others_while_their_scope_is_closed)
+{
+    int begun = 0, ended = 0, closed = 0;
+    struct eddy_scope *scope;
+
+    EDDY_CHECK_EQ(eddy_scope_new(NULL, &scope), 0);
+    EDDY_GO(scope, breeder, scope, 3, &begun, &ended);
+    EDDY_CHECK_EQ(eddy_yield(), 0);
+    eddy_scope_close(scope, count_up, &closed);
+    while (!closed)
+        EDDY_CHECK_EQ(eddy_yield(), 0);
+    EDDY_CHECK_EQ(begun, 15);
+    EDDY_CHECK_EQ(ended, 15);
+}
+
+/* A worker, and who starts another one when it has ended, from outside its scope. */
+struct shift {
+    struct eddy_scope *workers;
+    struct eddy_event ended;
+    int begun;
+};
+
+struct worker_args {
+    struct shift *shift;
+};
+
+static int worker(struct worker_args *a)
+{
+    a->shift->begun++;
+    int r = eddy_sleep(60000);
+    eddy_event_set(&a->shift->ended);
+    return r;
+}
+EDDY_TASK(worker);
+
+static int foreman(struct worker_args *a)
+{
+    for (int i = 0; i < 2; i++) {
+        int r = eddy_event_wait(&a->shift->ended);
+        if (r < 0)
+            return r;
+        eddy_event_clear(&a->shift->ended);
+        EDDY_GO(a->shift->workers, worker, a->shift);
+    }
+    return 0;
+}
+#define foreman_args worker_args
+EDDY_TASK(foreman);
+
+EDDY_TEST(who_comes_while_a_scope_is_left_is_waited_for)
+{
+    for (int join = 0; join < 2; join++) {
+        struct shift shift = { .ended = EDDY_EVENT_INIT };
+        EDDY_SCOPE(s, .timeout_ms = 0);
+        EDDY_GO(&s, foreman, &shift);
+        {
+            EDDY_SCOPE(workers, .timeout_ms = 0);
+            shift.workers = &workers;
+            EDDY_GO(&workers, worker, &shift);
+            EDDY_CHECK_EQ(eddy_sleep(2), 0);
+            if (join) {
+                eddy_scope_cancel(&workers);
+                EDDY_CHECK_ERR(eddy_join(&workers), -ECANCELED);
+                EDDY_CHECK_EQ(eddy_scope_tasks(&workers), 0);
+            }
+        }
+        EDDY_CHECK_EQ(shift.begun, 3);
+        eddy_scope_cancel(&s);
+    }
 }
 
 EDDY_TEST(a_scope_closed_just_before_its_loop_ends_says_so)
