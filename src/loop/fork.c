@@ -19,6 +19,7 @@
  */
 #include "base/sys.h"
 #include "loop/loop.h"
+#include "loop/stall.h"
 
 #include <pthread.h>
 
@@ -161,6 +162,7 @@ static void in_child(void)
 
     eddy_forks++;
     eddy_signals_forked();
+    eddy_stall_forked();
     if (!forgotten.next)
         eddy_list_init(&forgotten);
     if (loop)

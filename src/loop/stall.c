@@ -306,6 +306,16 @@ static int join(struct eddy_loop *loop, int64_t threshold_ns)
     return r;
 }
 
+/* Whoever held the lock is not here to give it back. The handler stays as it was. */
+void eddy_stall_forked(void)
+{
+    dog.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    dog.first = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+    eddy_list_init(&dog.watched);
+    dog.running = false;
+    atomic_store(&state, IDLE);
+}
+
 int eddy_stall_watch(struct eddy_loop *loop, int64_t threshold_ms)
 {
     const int64_t threshold_ns = eddy_deadline_ns(0, threshold_ms ? threshold_ms : THRESHOLD_MS);

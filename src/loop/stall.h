@@ -14,4 +14,7 @@ struct eddy_culprit {
     int line;
 };
 
+/* In the child of a fork: the watchdog, and whom it looks at, are the parent's. */
+void eddy_stall_forked(void);
+
 #endif

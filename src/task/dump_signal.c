@@ -11,6 +11,7 @@
 
 #include <eddy/inspect.h>
 
+#include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -64,6 +65,29 @@ static void give_back(void *slot)
     eddy__sys.sigaction(asked.signo, &asked.before, NULL);
 }
 
+/* In the child of a fork the loop that asked is the parent's, and so is a dump on its way. */
+static void forked(void)
+{
+    if (atomic_load(&asked.loop))
+        give_back(NULL);
+    atomic_store(&asked.on_its_way, false);
+}
+
+static int watching;
+
+static void watch(void)
+{
+    watching = -pthread_atfork(NULL, NULL, forked);
+}
+
+static int watch_forks(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, watch);
+    return watching;
+}
+
 static bool can_take(int signo)
 {
     return signo > 0 && signo < NSIG && !eddy_signal_is_nobodys(signo);
@@ -87,7 +111,9 @@ int eddy_dump_on_signal(int signo)
     if (atomic_load(&asked.loop))
         return atomic_load(&asked.loop) == loop && asked.signo == signo ? 0 : -EBUSY;
     sigemptyset(&action.sa_mask);
-    int r = eddy__sys.sigaction(signo, NULL, &asked.before);
+    int r = watch_forks();
+    if (r == 0)
+        r = eddy__sys.sigaction(signo, NULL, &asked.before);
     if (r < 0)
         return r;
     asked.signo = signo;

@@ -7,9 +7,12 @@
 #include "check.h"
 
 #include "base/sys.h"
+#include "loop/backtrace.h"
 #include "loop/loop.h"
 #include "task/wait.h"
 
+#include <eddy/inspect.h>
+#include <eddy/log.h>
 #include <eddy/task.h>
 
 #include <signal.h>
@@ -17,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CHILD(cond)                                                                                \
@@ -439,4 +443,90 @@ EDDY_TEST(the_pools_threads_stay_with_the_parent)
     }
     EDDY_CHECK_EQ(eddy_offload(offloaded, &n), 2);
     expect_fine(child);
+}
+
+EDDY_TEST(the_child_asks_for_dumps_of_its_own)
+{
+    struct sigaction now;
+
+    EDDY_CHECK_EQ(eddy_dump_on_signal(SIGUSR2), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        CHILD(sigaction(SIGUSR2, NULL, &now) == 0 && now.sa_handler == SIG_DFL);
+        CHILD(eddy_dump_on_signal(SIGQUIT) == 0);
+        CHILD(eddy_dump_on_signal(0) == 0);
+        eddy_loop_free(eddy__loop());
+        _exit(0);
+    }
+    EDDY_CHECK_ERR(eddy_dump_on_signal(SIGQUIT), -EBUSY); /* it is still asked for here */
+    EDDY_CHECK_EQ(eddy_dump_on_signal(0), 0);
+    expect_fine(child);
+}
+
+/* A library is loaded, and two descriptors stay: before anybody counts. */
+static void __attribute__((constructor)) load_once(void)
+{
+    (void)eddy__backtrace_is_there();
+}
+
+static atomic_int lines;
+
+static void count_line(void *ctx, enum eddy_log_level level, const char *line)
+{
+    (void)ctx;
+    (void)level;
+    (void)line;
+    atomic_fetch_add(&lines, 1);
+}
+
+static void pause_ms(long ms)
+{
+    const struct timespec time = { .tv_nsec = ms * 1000000 };
+
+    (void)nanosleep(&time, NULL);
+}
+
+static void hold_until_told(void *ctx)
+{
+    while (!atomic_load(&lines))
+        pause_ms(1);
+    *(bool *)ctx = true;
+}
+
+/* Holds the loop so that it is asked who it is, and forks before it answers. */
+static void fork_while_asked(void *ctx)
+{
+    sigset_t all, before;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pause_ms(100);
+    *(pid_t *)ctx = fork();
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (*(pid_t *)ctx == 0) {
+        bool told = false;
+
+        alarm(20);
+        atomic_store(&lines, 0);
+        CHILD(eddy_stall_watch(eddy_loop_current(), 5) == 0);
+        CHILD(eddy_post(eddy__loop(), hold_until_told, &told) == 0);
+        while (!told)
+            CHILD(eddy_yield() == 0);
+        eddy_loop_free(eddy__loop());
+        _exit(0);
+    }
+}
+
+EDDY_TEST(the_childs_loop_is_watched_for_stalls_as_well)
+{
+    pid_t child = -1;
+
+    eddy_log_to(count_line, NULL, EDDY_LOG_WARNING);
+    EDDY_CHECK_EQ(eddy_stall_watch(eddy_loop_current(), 5), 0);
+    EDDY_CHECK_EQ(eddy_post(eddy_loop_current(), fork_while_asked, &child), 0);
+    while (child < 0)
+        EDDY_CHECK_EQ(eddy_yield(), 0);
+    expect_fine(child);
+    EDDY_CHECK_EQ(eddy_stall_watch(eddy_loop_current(), -1), 0);
+    eddy_log_to(NULL, NULL, EDDY_LOG_DEBUG);
 }
