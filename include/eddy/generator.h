@@ -142,7 +142,8 @@ EDDY_API bool eddy_gen_next(struct eddy_gen *gen, const struct eddy_gen_type *ty
  *
  * Suspends until the next value is asked for. Looks at its scope first: then, and if it was
  * closed, it fails and the value is not given. Cancelled while it waits: the value has been
- * given, or is kept for the reader.
+ * given, or is kept for the reader; but one is kept at most. Where the deadline of a scope inside the
+ * generator cuts two yields short before the reader comes, the second one's value is not taken.
  *
  * Return: 0 when the next value is asked for; or negative:
  *   -ECANCELED  the reader has closed it (every later call fails so, at once), or an outer scope

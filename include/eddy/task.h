@@ -242,6 +242,8 @@ EDDY_API int eddy_scope_new(const struct eddy_scope_options *options,
  * @on_closed: called from the loop, never from inside this call; may be NULL
  * @ctx:       handed to it
  *
+ * Its children may go on to start others in it: those are cancelled and waited for as well.
+ *
  * Return: nothing.   Source: none.   Since: 0.1 */
 EDDY_API void eddy_scope_close(struct eddy_scope *scope, void (*on_closed)(void *ctx), void *ctx);
 
