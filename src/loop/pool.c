@@ -29,6 +29,7 @@ struct lane {
     unsigned queued;
     unsigned limit; /* of threads */
     unsigned idle;  /* that wait for work; those that were signalled and are on their way too */
+    unsigned busy;  /* that run a piece of work */
     unsigned count;
     bool ending;
     pthread_t threads[WORKERS_MAX];
@@ -68,9 +69,13 @@ static void *worker(void *ctx)
             break;
         struct eddy_work *w = eddy_container_of(link, struct eddy_work, link);
         lane->queued--;
+        lane->busy++;
         w->state = BEGUN;
         pthread_mutex_unlock(&lane->lock);
         w->run(w);
+        pthread_mutex_lock(&lane->lock);
+        lane->busy--; /* before the loop hears of it, and submits more */
+        pthread_mutex_unlock(&lane->lock);
         eddy__post_embedded(w->loop, &w->post); /* from here on it is the loop's */
         pthread_mutex_lock(&lane->lock);
     }
@@ -92,17 +97,24 @@ static int start_worker(struct lane *lane)
     return r;
 }
 
+/* What a thread that is free, or can be started, is about to take does not wait. */
+static bool is_full(const struct eddy_pool *pool, const struct lane *lane)
+{
+    return lane->queued >= (uint64_t)pool->queue_limit + (lane->limit - lane->busy);
+}
+
 static int enqueue(struct eddy_pool *pool, struct lane *lane, struct eddy_work *w)
 {
     int r = 0;
 
     pthread_mutex_lock(&lane->lock);
-    if (lane->queued >= pool->queue_limit)
+    const bool full = is_full(pool, lane);
+    if (full)
         r = -EAGAIN;
     else if (lane->idle <= lane->queued && lane->count < lane->limit)
         r = start_worker(lane);
     /* Where a thread serves this lane already, the work waits for it. */
-    if (r == 0 || (lane->count > 0 && lane->queued < pool->queue_limit)) {
+    if (r == 0 || (lane->count > 0 && !full)) {
         r = 0;
         eddy_list_push(&lane->queue, &w->link);
         lane->queued++;

@@ -209,6 +209,30 @@ EDDY_TEST(a_full_queue_refuses)
     sem_destroy(&gate);
 }
 
+EDDY_TEST(what_a_free_thread_takes_needs_no_room_in_the_queue)
+{
+    struct eddy_loop *loop;
+    struct piece pieces[5];
+    int count = 0;
+    sem_t gate;
+
+    sem_init(&gate, 0, 0);
+    if (!EDDY_CHECK_EQ(eddy_loop_new(EDDY_OPT(loop, .workers = 4, .work_queue = 1), &loop), 0))
+        return;
+    for (int round = 1; round <= 2; round++) { /* no thread is there yet; all are, and idle */
+        for (int i = 0; i < 5; i++) {
+            prepare(&pieces[i], &count);
+            pieces[i].gate = is_sim() ? NULL : &gate;
+            EDDY_CHECK_EQ(eddy__work_submit(loop, EDDY_WORK_USER, &pieces[i].work), 0);
+        }
+        for (int i = 0; i < 5; i++)
+            sem_post(&gate);
+        turn_until(loop, &count, round * 5);
+    }
+    eddy_loop_free(loop);
+    sem_destroy(&gate);
+}
+
 static void *open_gate(void *gate)
 {
     sem_post(gate);
