@@ -16,6 +16,7 @@
 
 #define TIMEOUT_MS 30000
 #define BODY_MAX ((size_t)16 * 1024 * 1024)
+#define BODY_SMALL ((size_t)16 * 1024) /* sent before the answer is looked for */
 #define HEADS_MAX ((size_t)256 * 1024) /* of an answer's own arena, besides the body */
 
 static bool may_be_repeated(enum eddy_method m)
@@ -48,15 +49,47 @@ static int ask(struct eddy_fetch_job *job, struct eddy_stream *s)
     return eddy_writev(s, iov, body.len ? 2 : 1);
 }
 
+struct ask_beside_args {
+    struct eddy_fetch_job *job;
+    struct eddy_stream *s;
+    int *asked;
+};
+
+static int ask_beside(struct ask_beside_args *a)
+{
+    *a->asked = ask(a->job, a->s);
+    if (*a->asked < 0 && !connection_died(*a->asked))
+        (void)eddy_stream_close(a->s); /* no answer will come to that */
+    return 0;
+}
+EDDY_TASK(ask_beside);
+
+/* A server may answer while it reads: a body that no buffer on the way may hold is sent by a task of
+ * its own. When the answer is whole, nobody waits for the rest of the question to leave. */
+static int ask_and_listen(struct eddy_fetch_job *job, struct eddy_stream *s, int *asked)
+{
+    EDDY_SCOPE(sending, .timeout_ms = 0);
+
+    int r = EDDY_GO(&sending, ask_beside, .job = job, .s = s, .asked = asked);
+    return r < 0 ? r : eddy_fetch_answer(job, s);
+}
+
 /* Question and answer. A server may answer (413) and close before it has read all of a body, so a
  * failed write is an error only when no answer follows. */
 static int exchange(struct eddy_fetch_job *job, struct eddy_stream *s)
 {
-    int asked = ask(job, s);
+    int asked = -ECANCELED, r;
 
-    if (asked < 0 && !connection_died(asked))
-        return asked;
-    int r = eddy_fetch_answer(job, s);
+    if (job->options->body.len > BODY_SMALL) {
+        r = ask_and_listen(job, s, &asked);
+        if (r < 0 && asked < 0 && asked != -ECANCELED && !connection_died(asked))
+            return asked;
+    } else {
+        asked = ask(job, s);
+        if (asked < 0 && !connection_died(asked))
+            return asked;
+        r = eddy_fetch_answer(job, s);
+    }
     if (asked < 0) {
         job->keep = false;
         if (r < 0 && !job->got_a_byte && connection_died(r))

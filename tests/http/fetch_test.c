@@ -10,10 +10,15 @@
 #include "base/fault.h"
 #include "base/memory.h"
 
+#include <eddy/address.h>
 #include <eddy/fetch.h>
 #include <eddy/loop.h>
+#include <eddy/net.h>
+#include <eddy/stream.h>
+#include <eddy/task.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char ok_hi[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
@@ -162,6 +167,69 @@ EDDY_TEST(a_fetch_sends_what_it_was_told)
     EDDY_CHECK(strncmp(s.request, "POST / HTTP/1.1\r\nHost: 127.0.0.1:", 33) == 0);
     EDDY_CHECK(strstr(s.request, "\r\nX-One: 1\r\nuser-agent: me\r\nContent-Length: 3\r\n\r\n"));
     EDDY_CHECK(!strstr(s.request, "User-Agent: eddy"));
+}
+
+struct mirror_args {
+    struct eddy_listener *door;
+    size_t len;
+    bool refuses; /* answers, reads no body, and ends nothing */
+};
+
+/* Gives a body back while it comes. */
+static int mirror(struct mirror_args *a)
+{
+    EDDY_OWN(eddy_stream) s = NULL;
+    char buf[8192];
+
+    int r = eddy_accept(a->door, &s);
+    ssize_t n = r < 0 ? r : eddy_read_until(s, EDDY_SLICE("\r\n\r\n"), buf, sizeof buf);
+    if (n < 0)
+        return (int)n;
+    if (a->refuses) {
+        r = eddy_write_text(s, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n");
+        return r < 0 ? r : eddy_sleep(60000);
+    }
+    snprintf(buf, sizeof buf, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", a->len);
+    r = eddy_write_text(s, buf);
+    for (size_t left = a->len; left && r == 0; left -= (size_t)n) {
+        n = eddy_read(s, buf, left < sizeof buf ? left : sizeof buf);
+        r = n <= 0 ? (int)n - !n : eddy_write(s, buf, (size_t)n);
+    }
+    return r;
+}
+EDDY_TASK(mirror);
+
+/* More than all the buffers between hold: who sent everything first would never come to read. */
+EDDY_TEST(a_server_may_answer_while_it_reads)
+{
+    const size_t len = (size_t)(strcmp(eddy_check_backend(), "sim") == 0 ? 2 : 24) << 20;
+    char *body = malloc(len);
+
+    for (size_t i = 0; i < len; i++)
+        body[i] = (char)(i * 7 + i / 256);
+    for (int refuses = 0; refuses < 2; refuses++) {
+        EDDY_AUTO(eddy_response) page = { 0 };
+        EDDY_OWN(eddy_listener) door = NULL;
+        struct eddy_error err = { 0 };
+        struct eddy_address at;
+        char url[64];
+        if (!EDDY_CHECK_EQ(eddy_listen("127.0.0.1:0", NULL, &door), 0) ||
+            !EDDY_CHECK_EQ(eddy_listener_address(door, &at), 0))
+            break;
+        snprintf(url, sizeof url, "http://127.0.0.1:%u/", eddy_address_port(&at));
+        EDDY_SCOPE(servers, .isolate = true);
+        EDDY_GO(&servers, mirror, .door = door, .len = len, .refuses = refuses == 1);
+        int r = eddy_fetch(url,
+                           EDDY_OPT(fetch, .body = { body, len }, .max_body = len,
+                                    .timeout_ms = 60000, .error = &err),
+                           &page);
+        if (!EDDY_CHECK_EQ(r, 0))
+            EDDY_CHECK_FAIL("it says: %s", err.text);
+        EDDY_CHECK_EQ(page.status, refuses ? 413 : 200);
+        if (!refuses)
+            EDDY_CHECK_MEM(page.body.ptr, page.body.len, body, len);
+    }
+    free(body);
 }
 
 EDDY_TEST(the_answer_to_head_has_no_body)
